@@ -1,0 +1,1 @@
+//! Action, Outcome, effect classes.
