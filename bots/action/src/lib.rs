@@ -9,6 +9,8 @@ mod evidence;
 mod mask;
 mod memory;
 mod outcome;
+pub mod steps;
+pub mod template;
 
 pub use action::{Action, EffectClass, InputError, Need, Probe};
 pub use attempt::{Attempt, Runner, Stop};
