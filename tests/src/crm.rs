@@ -4,6 +4,7 @@
 //! attempt to add a customer and by which door it came. What Botswain claims to have done is compared with that count.
 
 mod api;
+mod audit;
 mod credentials;
 mod customer;
 mod faults;
@@ -23,10 +24,11 @@ use axum::extract::DefaultBodyLimit;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub use audit::{Difference, Expected};
 pub use credentials::Credentials;
 pub use customer::{Customer, CustomerType, Door, Draft, FieldError};
 pub use faults::{Fault, Faults};
-pub use records::{Attempt, AttemptOutcome, Difference, Expected, Records};
+pub use records::{Attempt, AttemptOutcome, Records};
 
 /// No form and no API request of this application is longer than this.
 const REQUEST_BYTES_MAX: usize = 64 * 1024;
