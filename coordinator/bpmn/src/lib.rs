@@ -2,8 +2,14 @@
 //!
 //! The model holds all of BPMN; whether an element can be executed is the engine's decision, taken when it compiles a [`Process`].
 
+mod arrange;
+mod builder;
+mod draft;
 mod model;
+mod notation;
 mod problem;
 
+pub use builder::Builder;
 pub use model::*;
+pub use notation::{build, parse};
 pub use problem::{Limits, Problem};
