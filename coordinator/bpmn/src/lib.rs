@@ -8,8 +8,13 @@ mod draft;
 mod model;
 mod notation;
 mod problem;
+mod read;
+mod write;
+mod xml;
 
 pub use builder::Builder;
 pub use model::*;
 pub use notation::{build, parse};
 pub use problem::{Limits, Problem};
+pub use read::read;
+pub use write::write;

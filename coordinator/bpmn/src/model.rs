@@ -28,7 +28,7 @@ pub struct Model {
     /// The version of the tool that wrote the file.
     pub exporter_version: Option<String>,
     /// Namespace prefixes that the file declares, for values that use them.
-    pub namespaces: Vec<Namespace>,
+    pub namespaces: Namespaces,
     /// The processes, in document order.
     pub processes: Vec<Process>,
     /// The messages that events and tasks refer to.

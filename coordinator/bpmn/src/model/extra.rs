@@ -26,7 +26,19 @@ pub struct Documentation {
     pub text: String,
 }
 
-/// A prefix and the namespace that it stands for; the default namespace has an empty prefix.
+/// The prefixes of a file. They always compare equal, because a file says the same with other prefixes.
+#[derive(Debug, Clone, Default)]
+pub struct Namespaces(pub Vec<Namespace>);
+
+impl PartialEq for Namespaces {
+    fn eq(&self, _: &Namespaces) -> bool {
+        true
+    }
+}
+
+impl Eq for Namespaces {}
+
+/// A prefix and the namespace that it stands for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Namespace {
     /// The prefix.

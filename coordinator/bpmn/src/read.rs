@@ -1,0 +1,108 @@
+//! From XML to the model: every problem of a file at once.
+
+mod diagram;
+mod element;
+mod event;
+mod extension;
+mod names;
+mod pool;
+mod problems;
+mod process;
+mod root;
+
+use crate::model::Model;
+use crate::problem::{Limits, Problem};
+use crate::xml::{Fields, Ns, Tree, decode};
+use problems::Problems;
+use root::Ids;
+
+/// Nothing nests deeper than this, whatever the limits say: what is kept as XML is a tree that is walked by recursion.
+const DEPTH_MAX: usize = 2_000;
+
+/// Reads a BPMN 2.0 XML document, or says everything that is wrong with it.
+///
+/// The prefixes of namespaces don't matter; what has no meaning for execution is kept in the model; entities and DTDs are refused.
+pub fn read(xml: &[u8], limits: &Limits) -> Result<Model, Vec<Problem>> {
+    if xml.len() > limits.bytes_max {
+        let message = format!(
+            "the document has {} bytes, more than {}",
+            xml.len(),
+            limits.bytes_max
+        );
+        return Err(vec![whole(
+            "too-large",
+            message,
+            "divide the model, or raise the limit for bytes",
+        )]);
+    }
+    let text = decode(xml)
+        .map_err(|message| vec![whole("encoding", message, "save the document as UTF-8")])?;
+    let limits = Limits {
+        depth_max: limits.depth_max.min(DEPTH_MAX),
+        ..*limits
+    };
+    let tree = Tree::read(&text, &limits).map_err(|problem| vec![problem])?;
+    let mut reading = Reading {
+        tree: &tree,
+        problems: Problems::new(limits.problems_max),
+        ids: Ids::default(),
+    };
+    let model = reading.definitions();
+    reading.problems.finish().map(|()| model)
+}
+
+/// What all parts of the reader share.
+struct Reading<'t> {
+    tree: &'t Tree,
+    problems: Problems,
+    ids: Ids,
+}
+
+impl<'t> Reading<'t> {
+    fn definitions(&mut self) -> Model {
+        let mut root = Fields::new(self.tree, self.tree.root());
+        if root.ns() != Ns::Bpmn || root.name() != "definitions" {
+            let message = format!(
+                "the document is a `{}`, not BPMN 2.0 definitions",
+                root.name()
+            );
+            let remedy = "send BPMN 2.0 XML: `definitions` in the namespace http://www.omg.org/spec/BPMN/20100524/MODEL";
+            self.problems
+                .add("not-bpmn", None, root.at(), message, remedy);
+            return Model::default();
+        }
+        self.unknown_names();
+        self.root(&mut root)
+    }
+
+    /// Reports elements that claim to be BPMN but are not: a misspelt task must not vanish.
+    fn unknown_names(&mut self) {
+        for node in self.tree.ids().map(|id| self.tree.node(id)) {
+            if node.ns == Ns::Bpmn && !names::is_bpmn(&node.name) {
+                let id = node
+                    .attributes
+                    .iter()
+                    .find(|attribute| attribute.ns == Ns::None && attribute.name == "id");
+                let message = format!("BPMN 2.0 has no element `{}`", node.name);
+                self.problems.add(
+                    "unknown-element",
+                    id.map(|id| id.value.clone()),
+                    node.at,
+                    message,
+                    "correct its name, or remove it",
+                );
+            }
+        }
+    }
+}
+
+fn whole(code: &'static str, message: String, remedy: &str) -> Problem {
+    Problem {
+        code,
+        element: None,
+        line: 1,
+        column: 1,
+        message,
+        remedy: remedy.to_owned(),
+    }
+}

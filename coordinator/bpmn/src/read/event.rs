@@ -1,0 +1,191 @@
+//! Event definitions: in an event, by reference, or at the root of the file.
+
+use super::Reading;
+use super::root::local;
+use crate::model::{
+    ConditionalDefinition, EventDefinition, EventReference, EventSource, TimerDefinition,
+};
+use crate::xml::{Fields, Ns};
+
+impl<'t> Reading<'t> {
+    /// Takes the event definitions of an event, with the job by which it throws a message.
+    pub(super) fn events(
+        &mut self,
+        fields: &mut Fields<'t>,
+        owner: &str,
+    ) -> (Vec<EventDefinition>, Vec<EventSource>) {
+        let found = fields.children_where(|ns, name| {
+            let refers = name == "eventDefinitionRef" || name == "eventDefinition";
+            ns == Ns::Bpmn && (refers || name.ends_with("EventDefinition"))
+        });
+        let mut events = Vec::new();
+        let mut sources = Vec::new();
+        for mut found in found {
+            let at = found.at();
+            if found.name() == "eventDefinitionRef" {
+                if let Some(reference) = self.event_reference(&found.text(), &found, owner) {
+                    events.push(reference.definition);
+                    sources.push(EventSource {
+                        id: Some(reference.id),
+                        by_reference: true,
+                        extra: found.extra(),
+                        at,
+                    });
+                }
+            } else if let Some(definition) = self.event_definition(&mut found, owner) {
+                let id = found.attribute("id");
+                if let Some(id) = &id {
+                    self.use_id(id, at);
+                }
+                events.push(definition);
+                sources.push(EventSource {
+                    id,
+                    by_reference: false,
+                    extra: found.extra(),
+                    at,
+                });
+            }
+        }
+        // Modelers write the job beside the event definition or inside of it; it belongs to the message.
+        for event in &mut events {
+            if let EventDefinition::Message { job, publish, .. } = event {
+                *job = job.take().or_else(|| self.job(fields, owner));
+                *publish = publish.take().or_else(|| self.publish(fields, owner));
+            }
+        }
+        (events, sources)
+    }
+
+    /// Finds an event definition at the root of the file.
+    pub(super) fn event_reference(
+        &mut self,
+        id: &str,
+        fields: &Fields<'t>,
+        owner: &str,
+    ) -> Option<EventReference> {
+        let id = id.trim();
+        let id = if self.ids.events.contains_key(id) {
+            id
+        } else {
+            local(id)
+        };
+        let found = self.ids.events.get(id).cloned();
+        if found.is_none() {
+            let message = format!(
+                "`{}` names the event definition `{id}`, which the file does not define",
+                fields.name()
+            );
+            let remedy = "define it at the root of the file, or write it inside of the event";
+            self.problems.add(
+                "unknown-reference",
+                Some(owner.to_owned()),
+                fields.at(),
+                message,
+                remedy,
+            );
+        }
+        found.map(|definition| EventReference {
+            id: id.to_owned(),
+            definition,
+        })
+    }
+
+    pub(super) fn event_definition(
+        &mut self,
+        fields: &mut Fields<'t>,
+        owner: &str,
+    ) -> Option<EventDefinition> {
+        Some(match fields.name() {
+            "timerEventDefinition" => EventDefinition::Timer(self.timer(fields, owner)),
+            "messageEventDefinition" => EventDefinition::Message {
+                message: self.reference(fields, ("messageRef", "the message"), owner, |ids| {
+                    &ids.messages
+                }),
+                job: self.job(fields, owner),
+                publish: self.publish(fields, owner),
+            },
+            "signalEventDefinition" => EventDefinition::Signal {
+                signal: self.reference(fields, ("signalRef", "the signal"), owner, |ids| {
+                    &ids.signals
+                }),
+            },
+            "errorEventDefinition" => EventDefinition::Error {
+                error: self.reference(fields, ("errorRef", "the error"), owner, |ids| &ids.errors),
+                code_variable: fields.attribute_of_any("errorCodeVariable"),
+                message_variable: fields.attribute_of_any("errorMessageVariable"),
+            },
+            "escalationEventDefinition" => EventDefinition::Escalation {
+                escalation: self.reference(
+                    fields,
+                    ("escalationRef", "the escalation"),
+                    owner,
+                    |ids| &ids.escalations,
+                ),
+                code_variable: fields.attribute_of_any("escalationCodeVariable"),
+            },
+            "conditionalEventDefinition" => {
+                let condition = fields.child_expression("condition");
+                let filter = self.extension(fields, "conditionalFilter", Some(owner));
+                let (variable_names, variable_events) = filter
+                    .map(|mut filter| {
+                        (
+                            filter.attribute("variableNames"),
+                            filter.attribute("variableEvents"),
+                        )
+                    })
+                    .unwrap_or_default();
+                EventDefinition::Conditional(ConditionalDefinition {
+                    condition,
+                    variable_names,
+                    variable_events,
+                })
+            }
+            "linkEventDefinition" => EventDefinition::Link {
+                name: fields.attribute("name").unwrap_or_default(),
+            },
+            "compensateEventDefinition" => EventDefinition::Compensate {
+                activity: fields.attribute("activityRef").filter(|id| !id.is_empty()),
+                wait: self.flag(fields, "waitForCompletion", true, Some(owner)),
+            },
+            "terminateEventDefinition" => EventDefinition::Terminate,
+            "cancelEventDefinition" => EventDefinition::Cancel,
+            other => {
+                let message = format!("`{other}` is not a kind of event");
+                let remedy = "use a timer, message, signal, error, escalation, conditional, link, compensate, terminate or cancel event";
+                self.problems.add(
+                    "unknown-element",
+                    Some(owner.to_owned()),
+                    fields.at(),
+                    message,
+                    remedy,
+                );
+                return None;
+            }
+        })
+    }
+
+    fn timer(&mut self, fields: &mut Fields<'t>, owner: &str) -> TimerDefinition {
+        let date = fields
+            .child_expression("timeDate")
+            .map(TimerDefinition::Date);
+        let duration = fields
+            .child_expression("timeDuration")
+            .map(TimerDefinition::Duration);
+        let cycle = fields
+            .child_expression("timeCycle")
+            .map(TimerDefinition::Cycle);
+        let mut found = [date, duration, cycle].into_iter().flatten();
+        let first = found.next();
+        if found.next().is_some() {
+            let message = "the timer has more than one of date, duration and cycle".to_owned();
+            self.problems.add(
+                "invalid-value",
+                Some(owner.to_owned()),
+                fields.at(),
+                message,
+                "keep one of them",
+            );
+        }
+        first.unwrap_or(TimerDefinition::Unset)
+    }
+}
