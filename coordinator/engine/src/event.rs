@@ -85,6 +85,8 @@ pub enum Event {
         job_type: SmolStr,
         /// How many failures it may still have.
         retries: i32,
+        /// Headers that were computed, a JSON object; none means those of the model.
+        headers: Option<Json>,
     },
     /// The job was done. Heard by dispatch.
     JobCompleted {
@@ -121,7 +123,7 @@ pub enum Event {
         /// Whether a boundary event took it.
         caught: bool,
     },
-    /// The job may be tried again, that often. Heard by dispatch.
+    /// The job may be tried that often. Heard by dispatch.
     JobRetriesSet {
         /// The token that waits.
         token: Key,
@@ -129,6 +131,8 @@ pub enum Event {
         job: Key,
         /// How many failures it may have.
         retries: i32,
+        /// Whether it is offered from here on; else it stays as it is, because its incident is open.
+        offered: bool,
     },
     /// Nobody needs the job any more. Heard by dispatch.
     JobCancelled {

@@ -152,6 +152,8 @@ pub struct Job {
     pub retry_at: Option<Millis>,
     /// Whether it may be offered at all.
     pub state: JobState,
+    /// Headers that were computed; none means those of the model.
+    pub headers: Option<Json>,
 }
 
 /// Whether a job may be offered.

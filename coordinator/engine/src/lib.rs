@@ -5,6 +5,16 @@
 //! *arrival* is a flow that reached a join. Change: a *command* asks, an *event* happened, a *rejection* says why not; an
 //! *incident* is an event too: the instance cannot go on by itself.
 
+#[cfg(test)]
+mod check;
+mod compile;
+mod elements;
+mod lookup;
+mod mapping;
+mod step;
+mod triggers;
+mod wait;
+
 pub mod command;
 pub mod event;
 pub mod incident;
@@ -13,6 +23,9 @@ pub mod key;
 pub mod process;
 pub mod variables;
 
+pub use compile::{compile, compile_frozen};
+pub use step::{ACTIVATIONS_MAX, Decided, Ended, Env, WORK_PER_STEP_MAX, create, needs, step};
+pub use wait::{Reason, Waiting, visible_variables, waiting};
 pub use command::{Command, Rejection, Start};
 pub use event::{Event, Millis, Record};
 pub use incident::IncidentKind;

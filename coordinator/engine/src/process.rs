@@ -312,6 +312,9 @@ impl Reach {
 
     /// Whether a token that leaves `from` can come to `to`.
     pub(crate) fn contains(&self, from: NodeIdx, to: NodeIdx) -> bool {
+        if self.words_per_node == 0 {
+            return true;
+        }
         let word = from.0 as usize * self.words_per_node + to.0 as usize / 64;
         self.bits[word] & (1 << (to.0 % 64)) != 0
     }

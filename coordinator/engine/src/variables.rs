@@ -12,6 +12,9 @@ pub const JSON_DEPTH_MAX: usize = 100;
 /// The longest name of a variable, in bytes.
 pub const NAME_BYTES_MAX: usize = 255;
 
+/// The longest value of one variable, in bytes.
+pub const VALUE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// One JSON value as text. Cheap to clone: scopes, jobs and events share the text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Json(Arc<str>);
@@ -71,6 +74,9 @@ pub enum VariablesError {
     /// A value is nested too deeply.
     #[error("variables are nested deeper than {JSON_DEPTH_MAX} levels: send a flatter document")]
     TooDeep,
+    /// A value is too long.
+    #[error("the value of variable '{0}' has {1} bytes, the limit is {VALUE_BYTES_MAX}: keep large documents outside and pass a reference")]
+    TooLarge(SmolStr, usize),
     /// A name is empty or too long.
     #[error("a variable's name has {0} bytes: expected 1 to {NAME_BYTES_MAX}")]
     Name(usize),
@@ -106,6 +112,9 @@ impl Variables {
             serde_json::from_str(trimmed).map_err(|e| VariablesError::Syntax(e.to_string()))?;
         if let Some(name) = entries.keys().find(|name| name.is_empty() || name.len() > NAME_BYTES_MAX) {
             return Err(VariablesError::Name(name.len()));
+        }
+        if let Some((name, value)) = entries.iter().find(|(_, value)| value.get().len() > VALUE_BYTES_MAX) {
+            return Err(VariablesError::TooLarge(name.clone(), value.get().len()));
         }
         Ok(Variables(entries.into_iter().map(|(name, value)| (name, Json(Arc::from(value.get())))).collect()))
     }

@@ -79,12 +79,13 @@ impl Segment {
             },
             Event::ScopeOpened { token } => self.at(*token).open(Wait::Children),
             Event::VariablesSet { scope, variables } => self.at(*scope).variables.merge(variables),
-            Event::JobOpened { token, job, job_type, retries, .. } => self.at(*token).open(Wait::Job(Job {
+            Event::JobOpened { token, job, job_type, retries, headers, .. } => self.at(*token).open(Wait::Job(Job {
                 key: *job,
                 job_type: job_type.clone(),
                 retries: *retries,
                 retry_at: None,
                 state: JobState::Open,
+                headers: headers.clone(),
             })),
             Event::JobCompleted { token, variables, .. } => {
                 self.answered(*token, variables);
@@ -106,11 +107,13 @@ impl Segment {
                     job.state = JobState::Errored;
                 }
             }
-            Event::JobRetriesSet { token, retries, .. } => {
+            Event::JobRetriesSet { token, retries, offered, .. } => {
                 if let Wait::Job(job) = &mut self.at(*token).wait {
                     job.retries = *retries;
-                    job.retry_at = None;
-                    job.state = JobState::Open;
+                    if *offered {
+                        job.retry_at = None;
+                        job.state = JobState::Open;
+                    }
                 }
             }
             Event::UserTaskOpened { token, task, details, .. } => {

@@ -1,0 +1,146 @@
+//! Mappings: how variables come into an element's scope, and how results go out of it.
+
+use crate::event::Event;
+use crate::incident::{IncidentKind, Problem};
+use crate::lookup::{Lookup, SCOPE_BYTES_MAX, What};
+use crate::process::{Mapping, Node, Value};
+use crate::step::{At, Cx};
+use crate::variables::{Json, Variables};
+use smol_str::SmolStr;
+
+/// Variables to be set, each in its scope.
+pub(crate) type Writes = Vec<(At, Variables)>;
+
+impl Cx<'_> {
+    /// The values of the element's own scope: later mappings see what earlier ones made.
+    pub(crate) fn inputs(&self, at: At, node: &Node) -> Result<Variables, Problem> {
+        let mut locals = Variables::new();
+        for mapping in &node.inputs {
+            let value = self.mapped(at, &locals, node, mapping, "the input mapping")?;
+            let (name, value) = (mapping.target[0].clone(), self.nested(mapping, value, locals.get(&mapping.target[0])));
+            locals.set(name, value);
+        }
+        self.check_size(at, node, &locals)?;
+        Ok(locals)
+    }
+
+    /// What an element that is done writes, and where: by its output mappings, or each value to the nearest scope that has
+    /// the variable, from the element's own scope outwards, else to the root.
+    pub(crate) fn outputs(&self, at: At, node: &Node, payload: &Variables) -> Result<Writes, Problem> {
+        if node.outputs.is_empty() {
+            if payload.is_empty() {
+                return Ok(Vec::new());
+            }
+            let writes = self.propagate(at, payload.clone());
+            for (scope, variables) in &writes {
+                self.check_size(*scope, node, variables)?;
+            }
+            return Ok(writes);
+        }
+        let mut seen = payload.clone();
+        let mut results = Variables::new();
+        for mapping in &node.outputs {
+            let value = self.mapped(at, &seen, node, mapping, "the output mapping")?;
+            let name = &mapping.target[0];
+            let before = results.get(name).or_else(|| Lookup::new(self.instance(), at, payload).json(name));
+            let value = self.nested(mapping, value, before);
+            seen.set(name.clone(), value.clone());
+            results.set(name.clone(), value);
+        }
+        let Some(scope) = self.scope(at) else { return Ok(vec![(at, results)]) };
+        let writes = self.propagate(scope, results);
+        for (scope, variables) in &writes {
+            self.check_size(*scope, node, variables)?;
+        }
+        Ok(writes)
+    }
+
+    /// Distributes values: each to the nearest scope that has the variable, from `from` outwards, else to the root.
+    pub(crate) fn propagate(&self, from: At, variables: Variables) -> Writes {
+        let root = self.root();
+        if from == root {
+            return vec![(root, variables)];
+        }
+        let mut writes: Writes = Vec::new();
+        for (name, value) in variables.iter() {
+            let mut here = from;
+            while self.token(here).variables().get(name).is_none() {
+                match self.scope(here) {
+                    Some(scope) => here = scope,
+                    None => break,
+                }
+            }
+            match writes.iter_mut().find(|(at, _)| *at == here) {
+                Some((_, known)) => known.set(name.clone(), value.clone()),
+                None => writes.push((here, Variables::from_iter([(name.clone(), value.clone())]))),
+            }
+        }
+        writes
+    }
+
+    /// Writes variables where they belong.
+    pub(crate) fn write(&mut self, writes: Writes) {
+        for (at, variables) in writes {
+            if !variables.is_empty() {
+                self.emit(at.segment, Event::VariablesSet { scope: at.token, variables });
+            }
+        }
+    }
+
+    /// Refuses what would make a scope too large.
+    pub(crate) fn check_size(&self, at: At, node: &Node, more: &Variables) -> Result<(), Problem> {
+        let bytes = self.token(at).variables().bytes() + more.bytes();
+        if bytes <= SCOPE_BYTES_MAX {
+            return Ok(());
+        }
+        Err(Problem::new(
+            IncidentKind::LimitExceeded,
+            format!(
+                "the variables that '{}' writes make its scope {bytes} bytes large, the limit is {SCOPE_BYTES_MAX}: keep large \
+                 documents outside and pass a reference",
+                node.id
+            ),
+        ))
+    }
+
+    fn mapped(&self, at: At, over: &Variables, node: &Node, mapping: &Mapping, part: &str) -> Result<Json, Problem> {
+        match &mapping.source {
+            Value::Literal(text) => Ok(Json::from_trusted(serde_json::Value::from(text.as_str()).to_string())),
+            Value::Feel(expression) => {
+                if let [name] = expression.names()
+                    && name == expression.source()
+                    && let Some(json) = Lookup::new(self.instance(), at, over).json(name)
+                {
+                    return Ok(json.clone());
+                }
+                let part = format!("{part} to '{}'", mapping.target.join("."));
+                let what = What { part: &part, id: &node.id };
+                let found = self.evaluate_for(IncidentKind::IoMappingError, at, over, what, expression)?;
+                Ok(Json::from_trusted(found.value.to_json()))
+            }
+        }
+    }
+
+    /// Puts a value at the mapping's path inside the variable as it was before.
+    fn nested(&self, mapping: &Mapping, value: Json, before: Option<&Json>) -> Json {
+        let path = &mapping.target[1..];
+        if path.is_empty() {
+            return value;
+        }
+        let parse = |json: &Json| serde_json::from_str(json.as_str()).unwrap_or(serde_json::Value::Null);
+        let mut whole: serde_json::Value = before.map_or(serde_json::Value::Null, parse);
+        let mut place = &mut whole;
+        for name in path {
+            if !place.is_object() {
+                *place = serde_json::Value::Object(serde_json::Map::new());
+            }
+            place = place
+                .as_object_mut()
+                .expect("it was made an object a line above")
+                .entry(SmolStr::as_str(name))
+                .or_insert(serde_json::Value::Null);
+        }
+        *place = parse(&value);
+        Json::from_trusted(whole.to_string())
+    }
+}
