@@ -4,6 +4,7 @@
 //! without a reason, and nothing is left when an instance has ended.
 
 use crate::command::{Command, Rejection, Start};
+use crate::compile;
 use crate::event::{Event, Millis, Record};
 use crate::instance::{AttachedTrigger, Instance, Segment, Token, Wait};
 use crate::key::{Key, KeySource, Partition, SegmentId};
@@ -11,7 +12,6 @@ use crate::process::{Process, Symbol};
 use crate::step::{Decided, Ended, Env, create, needs, step};
 use crate::variables::Variables;
 use crate::wait::{Reason, waiting};
-use crate::compile;
 use expect_test::Expect;
 use std::fmt::Write as _;
 
@@ -45,7 +45,12 @@ pub(crate) fn check(model: &str, inputs: impl IntoIterator<Item = Input>, expect
 
 /// The same with variables to start with.
 #[track_caller]
-pub(crate) fn check_with(model: &str, variables: &str, inputs: impl IntoIterator<Item = Input>, expected: Expect) {
+pub(crate) fn check_with(
+    model: &str,
+    variables: &str,
+    inputs: impl IntoIterator<Item = Input>,
+    expected: Expect,
+) {
     let mut run = Run::start(model, variables);
     for input in inputs {
         run.apply(input);
@@ -76,8 +81,20 @@ impl Run {
     pub(crate) fn of(process: Process, variables: Variables) -> Run {
         let mut keys = KeySource::new(Partition(1), 0);
         let definition = keys.take();
-        let env = Env { now: START, seed: 7, keys: &mut keys };
-        let (instance, decided) = create(env, &process, definition, Start { variables, ..Start::default() });
+        let env = Env {
+            now: START,
+            seed: 7,
+            keys: &mut keys,
+        };
+        let (instance, decided) = create(
+            env,
+            &process,
+            definition,
+            Start {
+                variables,
+                ..Start::default()
+            },
+        );
         let root = instance.segments().next().unwrap().id().root;
         let mut run = Run {
             process,
@@ -102,7 +119,14 @@ impl Run {
             Input::Cancel => self.command(0, Command::Cancel),
             Input::Set(variables) => {
                 let (scope, variables) = (self.root, Variables::from_json(variables).unwrap());
-                self.command(0, Command::SetVariables { scope, variables, local: false });
+                self.command(
+                    0,
+                    Command::SetVariables {
+                        scope,
+                        variables,
+                        local: false,
+                    },
+                );
             }
             Input::Message(name, key, variables) => self.publish(name, key, variables),
             Input::Done(id, variables) => {
@@ -112,14 +136,30 @@ impl Run {
             Input::Failed(id, retries) => {
                 let message = "the printer is out of paper".to_owned();
                 let variables = Variables::new();
-                self.to_job(id, |job| Command::FailJob { job, retries, retry_at: None, message, variables });
+                self.to_job(id, |job| Command::FailJob {
+                    job,
+                    retries,
+                    retry_at: None,
+                    message,
+                    variables,
+                });
             }
-            Input::Unknown(id) => self.to_job(id, |job| Command::SuspendJob { job, message: "power was cut".to_owned() }),
+            Input::Unknown(id) => self.to_job(id, |job| Command::SuspendJob {
+                job,
+                message: "power was cut".to_owned(),
+            }),
             Input::Throws(id, code, variables) => {
                 let variables = Variables::from_json(variables).unwrap();
-                self.to_job(id, |job| Command::ThrowError { job, code: code.into(), message: "sorry".to_owned(), variables });
+                self.to_job(id, |job| Command::ThrowError {
+                    job,
+                    code: code.into(),
+                    message: "sorry".to_owned(),
+                    variables,
+                });
             }
-            Input::Retries(id, retries) => self.to_job(id, |job| Command::SetRetries { job, retries }),
+            Input::Retries(id, retries) => {
+                self.to_job(id, |job| Command::SetRetries { job, retries })
+            }
             Input::Person(id, variables) => {
                 let (segment, task) = self.find(id, |token| match token.wait() {
                     Wait::UserTask { task, .. } => Some(*task),
@@ -129,7 +169,8 @@ impl Run {
                 self.command(segment, Command::CompleteUserTask { task, variables });
             }
             Input::Resolve(id) => {
-                let (segment, incident) = self.find(id, |token| token.incident().map(|incident| incident.key));
+                let (segment, incident) =
+                    self.find(id, |token| token.incident().map(|incident| incident.key));
                 self.command(segment, Command::ResolveIncident { incident });
             }
         }
@@ -145,7 +186,12 @@ impl Run {
     fn find(&self, id: &str, what: impl Fn(&Token) -> Option<Key>) -> (u32, Key) {
         self.instance
             .segments()
-            .flat_map(|segment| segment.tokens().iter().map(move |token| (segment.id().number, token)))
+            .flat_map(|segment| {
+                segment
+                    .tokens()
+                    .iter()
+                    .map(move |token| (segment.id().number, token))
+            })
             .filter(|(_, token)| self.process.id_of(token.node()) == id)
             .find_map(|(segment, token)| what(token).map(|key| (segment, key)))
             .unwrap_or_else(|| panic!("nothing of that kind is open at '{id}':\n{}", self.story()))
@@ -153,7 +199,8 @@ impl Run {
 
     fn pass(&mut self, span: Millis) {
         let until = self.now + span;
-        while let Some((due, segment, timer)) = self.next_timer().filter(|(due, ..)| *due <= until) {
+        while let Some((due, segment, timer)) = self.next_timer().filter(|(due, ..)| *due <= until)
+        {
             self.now = self.now.max(due);
             self.command(segment, Command::FireTimer { timer });
         }
@@ -167,11 +214,18 @@ impl Run {
         };
         let timers = self.instance.segments().flat_map(|segment| {
             segment.tokens().iter().flat_map(move |token| {
-                let attached = token.attached().iter().filter_map(|attached| match &attached.trigger {
-                    AttachedTrigger::Timer { timer, due, .. } => Some((*due, *timer)),
-                    AttachedTrigger::Message { .. } => None,
-                });
-                own(token).into_iter().chain(attached).map(move |(due, timer)| (due, segment.id().number, timer))
+                let attached =
+                    token
+                        .attached()
+                        .iter()
+                        .filter_map(|attached| match &attached.trigger {
+                            AttachedTrigger::Timer { timer, due, .. } => Some((*due, *timer)),
+                            AttachedTrigger::Message { .. } => None,
+                        });
+                own(token)
+                    .into_iter()
+                    .chain(attached)
+                    .map(move |(due, timer)| (due, segment.id().number, timer))
             })
         });
         timers.min()
@@ -181,35 +235,64 @@ impl Run {
         let mut open = Vec::new();
         for segment in self.instance.segments() {
             for token in segment.tokens() {
-                if let Wait::Message { subscription, name: n, correlation_key: k } = token.wait() {
+                if let Wait::Message {
+                    subscription,
+                    name: n,
+                    correlation_key: k,
+                } = token.wait()
+                {
                     open.push((segment.id().number, *subscription, n.clone(), k.clone()));
                 }
                 for attached in token.attached() {
-                    if let AttachedTrigger::Message { subscription, name: n, correlation_key: k } = &attached.trigger {
+                    if let AttachedTrigger::Message {
+                        subscription,
+                        name: n,
+                        correlation_key: k,
+                    } = &attached.trigger
+                    {
                         open.push((segment.id().number, *subscription, n.clone(), k.clone()));
                     }
                 }
             }
         }
-        let Some((segment, subscription, ..)) = open.into_iter().find(|(_, _, n, k)| n == name && k == key) else {
-            panic!("nobody awaits message '{name}' with key '{key}':\n{}", self.story())
+        let Some((segment, subscription, ..)) =
+            open.into_iter().find(|(_, _, n, k)| n == name && k == key)
+        else {
+            panic!(
+                "nobody awaits message '{name}' with key '{key}':\n{}",
+                self.story()
+            )
         };
         self.message += 1;
         let message = Key::new(Partition(1), 1_000_000 + self.message);
         let variables = Variables::from_json(variables).unwrap();
-        self.command(segment, Command::Correlate { subscription, message, variables });
+        self.command(
+            segment,
+            Command::Correlate {
+                subscription,
+                message,
+                variables,
+            },
+        );
     }
 
     pub(crate) fn command(&mut self, segment: u32, command: Command) {
         let before = self.instance.clone();
-        let env = Env { now: self.now, seed: self.now.cast_unsigned(), keys: &mut self.keys };
+        let env = Env {
+            now: self.now,
+            seed: self.now.cast_unsigned(),
+            keys: &mut self.keys,
+        };
         match step(env, &self.process, &mut self.instance, segment, command) {
             Ok(decided) => {
                 self.took(decided);
                 self.go_on();
             }
             Err(rejection) => {
-                assert_eq!(before, self.instance, "a refusal leaves the instance untouched");
+                assert_eq!(
+                    before, self.instance,
+                    "a refusal leaves the instance untouched"
+                );
                 self.rejections.push(rejection);
             }
         }
@@ -217,9 +300,18 @@ impl Run {
 
     fn go_on(&mut self) {
         while self.ended.is_none() && self.instance.has_todo() {
-            assert_eq!(needs(&self.instance), Vec::<u32>::new(), "all segments are in memory here");
-            let env = Env { now: self.now, seed: 3, keys: &mut self.keys };
-            let decided = step(env, &self.process, &mut self.instance, 0, Command::Continue).unwrap();
+            assert_eq!(
+                needs(&self.instance),
+                Vec::<u32>::new(),
+                "all segments are in memory here"
+            );
+            let env = Env {
+                now: self.now,
+                seed: 3,
+                keys: &mut self.keys,
+            };
+            let decided =
+                step(env, &self.process, &mut self.instance, 0, Command::Continue).unwrap();
             self.took(decided);
         }
         self.prove();
@@ -227,7 +319,13 @@ impl Run {
 
     fn took(&mut self, decided: Decided) {
         for (segment, event) in decided.events {
-            self.journal.push((segment, Record { at: self.now, events: vec![event] }));
+            self.journal.push((
+                segment,
+                Record {
+                    at: self.now,
+                    events: vec![event],
+                },
+            ));
         }
         if decided.ended.is_some() {
             self.ended = decided.ended;
@@ -237,15 +335,29 @@ impl Run {
     fn prove(&self) {
         let mut replayed = Instance::new();
         for (number, record) in &self.journal {
-            replayed.replay(SegmentId { root: self.root, number: *number }, record);
+            replayed.replay(
+                SegmentId {
+                    root: self.root,
+                    number: *number,
+                },
+                record,
+            );
         }
         assert_eq!(replayed, self.instance, "replay equals live");
         for open in waiting(&self.process, &self.instance) {
             let id = self.process.id_of(open.node);
-            assert!(open.reason.is_some(), "'{id}' waits without a reason: {open:?}\n{:#?}", self.instance);
+            assert!(
+                open.reason.is_some(),
+                "'{id}' waits without a reason: {open:?}\n{:#?}",
+                self.instance
+            );
         }
         if self.ended.is_some() {
-            assert!(self.instance.segments().all(Segment::has_ended), "nothing is left: {:#?}", self.instance);
+            assert!(
+                self.instance.segments().all(Segment::has_ended),
+                "nothing is left: {:#?}",
+                self.instance
+            );
             prove_nothing_open(&self.journal);
         }
     }
@@ -256,13 +368,22 @@ impl Run {
             let _ = writeln!(text, "refused: {rejection}");
         }
         if let Some(ended) = &self.ended {
-            let how = if ended.completed { "completed" } else { "terminated" };
+            let how = if ended.completed {
+                "completed"
+            } else {
+                "terminated"
+            };
             let _ = write!(text, "{how} {}", ended.variables.to_json());
             return text;
         }
         for open in waiting(&self.process, &self.instance) {
             let line = self.line(open.node, open.reason.as_ref());
-            let _ = write!(text, "{:indent$}{line}", "", indent = 2 * open.depth as usize);
+            let _ = write!(
+                text,
+                "{:indent$}{line}",
+                "",
+                indent = 2 * open.depth as usize
+            );
             for (on, reason) in &open.watched_by {
                 let _ = write!(text, " [{}]", self.line(*on, Some(reason)));
             }
@@ -279,13 +400,28 @@ impl Run {
             Some(Reason::Job { job_type, .. }) if job_type == id => format!("{id}: job"),
             Some(Reason::Job { job_type, .. }) => format!("{id}: job {job_type}"),
             Some(Reason::Person { assignee, .. }) => {
-                format!("{id}: person{}", assignee.as_ref().map(|who| format!(" {who}")).unwrap_or_default())
+                format!(
+                    "{id}: person{}",
+                    assignee
+                        .as_ref()
+                        .map(|who| format!(" {who}"))
+                        .unwrap_or_default()
+                )
             }
-            Some(Reason::Timer { due, .. }) => format!("{id}: timer in {} s", (due - self.now) / 1000),
-            Some(Reason::Message { name, correlation_key }) => format!("{id}: message {name} for {correlation_key}"),
+            Some(Reason::Timer { due, .. }) => {
+                format!("{id}: timer in {} s", (due - self.now) / 1000)
+            }
+            Some(Reason::Message {
+                name,
+                correlation_key,
+            }) => format!("{id}: message {name} for {correlation_key}"),
             Some(Reason::Join { arrived, of }) => format!("{id}: {arrived} of {of} arrived"),
             Some(Reason::Inside { tokens }) => format!("{id}: {tokens} inside"),
-            Some(Reason::Children { active, completed, total }) => {
+            Some(Reason::Children {
+                active,
+                completed,
+                total,
+            }) => {
                 format!("{id}: {active} active, {completed} of {total} completed")
             }
             Some(Reason::Incident { kind, message, .. }) => format!("{id}: {kind} {message}"),
@@ -299,7 +435,14 @@ pub(crate) fn compile_one(model: &str) -> Process {
     let model = botswain_bpmn::build(model);
     match compile(&model) {
         Ok(mut processes) => processes.remove(0),
-        Err(problems) => panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
+        Err(problems) => panic!(
+            "{}",
+            problems
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("\n")
+        ),
     }
 }
 
@@ -310,7 +453,9 @@ fn prove_nothing_open(journal: &[(u32, Record)]) {
         match event {
             Event::JobOpened { job: key, .. }
             | Event::TimerSet { timer: key, .. }
-            | Event::SubscriptionOpened { subscription: key, .. }
+            | Event::SubscriptionOpened {
+                subscription: key, ..
+            }
             | Event::UserTaskOpened { task: key, .. }
             | Event::IncidentRaised { incident: key, .. }
             | Event::TokenEntered { token: key, .. }
@@ -319,10 +464,16 @@ fn prove_nothing_open(journal: &[(u32, Record)]) {
             }
             Event::JobCompleted { job: key, .. }
             | Event::JobCancelled { job: key, .. }
-            | Event::JobErrorThrown { job: key, caught: true, .. }
+            | Event::JobErrorThrown {
+                job: key,
+                caught: true,
+                ..
+            }
             | Event::TimerFired { timer: key, .. }
             | Event::TimerCancelled { timer: key, .. }
-            | Event::SubscriptionClosed { subscription: key, .. }
+            | Event::SubscriptionClosed {
+                subscription: key, ..
+            }
             | Event::UserTaskCompleted { task: key, .. }
             | Event::UserTaskCancelled { task: key, .. }
             | Event::IncidentResolved { incident: key, .. }
@@ -332,5 +483,8 @@ fn prove_nothing_open(journal: &[(u32, Record)]) {
             _ => {}
         }
     }
-    assert!(open.is_empty(), "the instance ended and left open: {open:#?}");
+    assert!(
+        open.is_empty(),
+        "the instance ended and left open: {open:#?}"
+    );
 }

@@ -1,8 +1,8 @@
 //! Commands: what is asked of an instance, and why it may be refused.
 
+use crate::event::Millis;
 use crate::key::Key;
 use crate::variables::Variables;
-use crate::event::Millis;
 use smol_str::SmolStr;
 
 /// What is asked of one segment of an instance.
@@ -144,6 +144,8 @@ pub enum Rejection {
     #[error("{0}")]
     InvalidArgument(String),
     /// The instance was stopped after a bug and takes no commands but a cancel.
-    #[error("instance '{0}' was stopped after an internal error: cancel it, or report the error that its incident names")]
+    #[error(
+        "instance '{0}' was stopped after an internal error: cancel it, or report the error that its incident names"
+    )]
     Stopped(Key),
 }

@@ -31,14 +31,22 @@ pub fn compile(model: &Model) -> Result<Vec<Process>, Vec<Problem>> {
             remedy: "set isExecutable=\"true\" at the process that is meant to run".to_owned(),
         });
     }
-    if problems.is_empty() { Ok(processes) } else { Err(problems) }
+    if problems.is_empty() {
+        Ok(processes)
+    } else {
+        Err(problems)
+    }
 }
 
 /// Compiles one process of a stored model again, with the symbol table that was frozen when it was deployed.
 ///
 /// # Errors
 /// All problems; among them a name that the table lacks, which means that this build cannot run what another build deployed.
-pub fn compile_frozen(model: &Model, process_id: &str, symbols: &Symbols) -> Result<Process, Vec<Problem>> {
+pub fn compile_frozen(
+    model: &Model,
+    process_id: &str,
+    symbols: &Symbols,
+) -> Result<Process, Vec<Problem>> {
     let Some(source) = model.process(process_id) else {
         return Err(vec![Problem {
             code: "missing-process",

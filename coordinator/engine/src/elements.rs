@@ -26,7 +26,13 @@ use crate::step::{At, Cx};
 use crate::variables::Variables;
 
 /// Whether a token that comes by `flow` may enter: joins say "not yet". Else the token is placed.
-pub(crate) fn may_enter(cx: &mut Cx<'_>, scope: At, node: &Node, flow: Option<Symbol>, payload: Variables) -> Option<At> {
+pub(crate) fn may_enter(
+    cx: &mut Cx<'_>,
+    scope: At,
+    node: &Node,
+    flow: Option<Symbol>,
+    payload: Variables,
+) -> Option<At> {
     match &node.element {
         Element::ParallelGateway => parallel_gateway::may_enter(cx, scope, node, flow),
         Element::Process(_)
@@ -54,7 +60,10 @@ pub(crate) fn enter<'a>(cx: &mut Cx<'a>, at: At, node: &'a Node) -> Result<(), P
         Element::Process(_) => unreachable!("an instance is created, not entered"),
         Element::SubProcess(scope) => sub_process::enter(cx, at, node, scope),
         Element::MultiInstance(marker) => multi_instance::enter(cx, at, node, marker),
-        Element::StartEvent | Element::NoneThrowEvent | Element::EndEvent | Element::BoundaryEvent(_) => {
+        Element::StartEvent
+        | Element::NoneThrowEvent
+        | Element::EndEvent
+        | Element::BoundaryEvent(_) => {
             let payload = cx.token(at).pending().cloned().unwrap_or_default();
             cx.finish(at, node, &payload)
         }
@@ -129,8 +138,18 @@ pub(crate) fn recheck(cx: &mut Cx<'_>, scope: At) {
 
 /// The flows that a completed element takes: all without a condition, and those whose condition holds; the default flow when
 /// none of them does.
-pub(crate) fn flows_out(cx: &Cx<'_>, at: At, node: &Node, writes: &Writes) -> Result<Vec<FlowIdx>, Problem> {
-    if node.outgoing.iter().all(|flow| cx.process.flow(*flow).condition.is_none()) && node.default_flow.is_none() {
+pub(crate) fn flows_out(
+    cx: &Cx<'_>,
+    at: At,
+    node: &Node,
+    writes: &Writes,
+) -> Result<Vec<FlowIdx>, Problem> {
+    if node
+        .outgoing
+        .iter()
+        .all(|flow| cx.process.flow(*flow).condition.is_none())
+        && node.default_flow.is_none()
+    {
         return Ok(node.outgoing.to_vec());
     }
     let mut over = Variables::new();
@@ -149,7 +168,15 @@ pub(crate) fn flows_out(cx: &Cx<'_>, at: At, node: &Node, writes: &Writes) -> Re
             None => true,
             Some(condition) => {
                 let part = format!("the condition of flow '{}'", flow.id);
-                cx.condition(scope, &over, What { part: &part, id: &node.id }, condition)?
+                cx.condition(
+                    scope,
+                    &over,
+                    What {
+                        part: &part,
+                        id: &node.id,
+                    },
+                    condition,
+                )?
             }
         };
         if holds {

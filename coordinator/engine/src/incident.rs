@@ -58,6 +58,9 @@ pub struct Problem {
 impl Problem {
     /// A problem of that kind.
     pub fn new(kind: IncidentKind, message: impl Into<String>) -> Problem {
-        Problem { kind, message: message.into() }
+        Problem {
+            kind,
+            message: message.into(),
+        }
     }
 }

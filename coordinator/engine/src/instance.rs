@@ -254,7 +254,9 @@ impl Instance {
     /// An instance of which nothing is in memory yet.
     #[must_use]
     pub const fn new() -> Instance {
-        Instance { segments: BTreeMap::new() }
+        Instance {
+            segments: BTreeMap::new(),
+        }
     }
 
     /// Takes a segment into memory.
@@ -293,11 +295,15 @@ impl Instance {
     /// Whether steps left work over, so that the instance must be queued again.
     #[must_use]
     pub fn has_todo(&self) -> bool {
-        self.root().and_then(Segment::header).is_some_and(|header| !header.todo.is_empty())
+        self.root()
+            .and_then(Segment::header)
+            .is_some_and(|header| !header.todo.is_empty())
     }
 
     pub(crate) fn known(&self, number: u32) -> &Segment {
-        self.segment(number).expect("the segment is in memory: the caller loaded the path, and `needs` named the rest")
+        self.segment(number).expect(
+            "the segment is in memory: the caller loaded the path, and `needs` named the rest",
+        )
     }
 }
 
@@ -341,7 +347,10 @@ impl Segment {
     /// Finds a token.
     #[must_use]
     pub fn token(&self, key: Key) -> Option<&Token> {
-        self.tokens.binary_search_by_key(&key, |token| token.key).ok().map(|at| &self.tokens[at])
+        self.tokens
+            .binary_search_by_key(&key, |token| token.key)
+            .ok()
+            .map(|at| &self.tokens[at])
     }
 
     /// Whether the segment is over.
@@ -375,8 +384,17 @@ impl Segment {
                     + token.attached.len() * size_of::<Attached>()
                     + token.body.as_ref().map_or(0, |body| {
                         body.outputs.len() * size_of::<Option<Json>>()
-                            + body.outputs.iter().flatten().map(|json| json.as_str().len()).sum::<usize>()
-                            + body.items.iter().map(|json| json.as_str().len() + size_of::<Json>()).sum::<usize>()
+                            + body
+                                .outputs
+                                .iter()
+                                .flatten()
+                                .map(|json| json.as_str().len())
+                                .sum::<usize>()
+                            + body
+                                .items
+                                .iter()
+                                .map(|json| json.as_str().len() + size_of::<Json>())
+                                .sum::<usize>()
                             + body.ended.len() * 8
                     })
             })
@@ -391,7 +409,8 @@ impl Segment {
     }
 
     pub(crate) fn known(&self, key: Key) -> &Token {
-        self.token(key).expect("the token is in its segment: it was found there in this step")
+        self.token(key)
+            .expect("the token is in its segment: it was found there in this step")
     }
 }
 

@@ -79,7 +79,10 @@ impl KeySource {
     /// Continues after `used` keys; the first key of a partition has number 1.
     #[must_use]
     pub const fn new(partition: Partition, used: u64) -> KeySource {
-        KeySource { partition, next: used + 1 }
+        KeySource {
+            partition,
+            next: used + 1,
+        }
     }
 
     /// Takes the next key.
@@ -118,7 +121,10 @@ impl SegmentId {
     /// The root segment of an instance.
     #[must_use]
     pub const fn root(root: Key) -> SegmentId {
-        SegmentId { root, number: ROOT_SEGMENT }
+        SegmentId {
+            root,
+            number: ROOT_SEGMENT,
+        }
     }
 }
 

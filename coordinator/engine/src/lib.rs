@@ -23,13 +23,13 @@ pub mod key;
 pub mod process;
 pub mod variables;
 
-pub use compile::{compile, compile_frozen};
-pub use step::{ACTIVATIONS_MAX, Decided, Ended, Env, WORK_PER_STEP_MAX, create, needs, step};
-pub use wait::{Reason, Waiting, visible_variables, waiting};
 pub use command::{Command, Rejection, Start};
+pub use compile::{compile, compile_frozen};
 pub use event::{Event, Millis, Record};
 pub use incident::IncidentKind;
 pub use instance::{Instance, Segment, Token};
 pub use key::{Key, KeySource, Partition, SegmentId};
 pub use process::{Process, Symbol, Symbols};
+pub use step::{ACTIVATIONS_MAX, Decided, Ended, Env, WORK_PER_STEP_MAX, create, needs, step};
 pub use variables::{Json, Variables};
+pub use wait::{Reason, Waiting, visible_variables, waiting};

@@ -42,7 +42,8 @@ impl<'a> Lookup<'a> {
 impl feel::Scope for Lookup<'_> {
     fn get(&self, name: &str) -> Option<feel::Value> {
         // A stored value is JSON, because it was checked at the door or written by an expression.
-        self.json(name).map(|json| feel::Value::from_json(json.as_str()).unwrap_or(feel::Value::Null))
+        self.json(name)
+            .map(|json| feel::Value::from_json(json.as_str()).unwrap_or(feel::Value::Null))
     }
 }
 
@@ -60,7 +61,10 @@ impl Found {
             value => {
                 let mut json = value.to_json();
                 if json.len() > 80 {
-                    let cut = (0..=80).rev().find(|at| json.is_char_boundary(*at)).unwrap_or(0);
+                    let cut = (0..=80)
+                        .rev()
+                        .find(|at| json.is_char_boundary(*at))
+                        .unwrap_or(0);
                     json.truncate(cut);
                     json.push('…');
                 }
@@ -78,8 +82,17 @@ impl Found {
 
 impl Cx<'_> {
     /// Evaluates an expression for a token.
-    pub(crate) fn evaluate(&self, at: At, over: &Variables, expression: &feel::Expression) -> Result<Found, String> {
-        let env = feel::Env { now: self.now, seed: self.fresh_seed(), ..feel::Env::default() };
+    pub(crate) fn evaluate(
+        &self,
+        at: At,
+        over: &Variables,
+        expression: &feel::Expression,
+    ) -> Result<Found, String> {
+        let env = feel::Env {
+            now: self.now,
+            seed: self.fresh_seed(),
+            ..feel::Env::default()
+        };
         let lookup = Lookup::new(self.instance(), at, over);
         let evaluation = expression.evaluate(&lookup, &env);
         let mut warnings = String::new();
@@ -104,24 +117,37 @@ impl Cx<'_> {
         what: What<'_>,
         expression: &feel::Expression,
     ) -> Result<Found, Problem> {
-        self.evaluate(at, over, expression)
-            .map_err(|error| Problem::new(kind, format!("{} `={}` failed: {error}", what, expression.source())))
+        self.evaluate(at, over, expression).map_err(|error| {
+            Problem::new(
+                kind,
+                format!("{} `={}` failed: {error}", what, expression.source()),
+            )
+        })
     }
 
     /// A text that the element needs.
-    pub(crate) fn text(&self, at: At, over: &Variables, what: What<'_>, value: &Value) -> Result<SmolStr, Problem> {
+    pub(crate) fn text(
+        &self,
+        at: At,
+        over: &Variables,
+        what: What<'_>,
+        value: &Value,
+    ) -> Result<SmolStr, Problem> {
         let expression = match value {
             Value::Literal(text) => return Ok(text.clone()),
             Value::Feel(expression) => expression,
         };
-        let found = self.evaluate_for(IncidentKind::ExtractValueError, at, over, what, expression)?;
+        let found =
+            self.evaluate_for(IncidentKind::ExtractValueError, at, over, what, expression)?;
         match &found.value {
             feel::Value::String(text) => Ok(text.clone()),
             feel::Value::Date(_)
             | feel::Value::Time(_)
             | feel::Value::DateTime(_)
             | feel::Value::DayTimeDuration(_)
-            | feel::Value::YearMonthDuration(_) => Ok(SmolStr::from(found.value.to_json().trim_matches('"'))),
+            | feel::Value::YearMonthDuration(_) => {
+                Ok(SmolStr::from(found.value.to_json().trim_matches('"')))
+            }
             _ => Err(expected("a string", what, expression, &found)),
         }
     }
@@ -134,7 +160,8 @@ impl Cx<'_> {
         what: What<'_>,
         expression: &feel::Expression,
     ) -> Result<SmolStr, Problem> {
-        let found = self.evaluate_for(IncidentKind::ExtractValueError, at, over, what, expression)?;
+        let found =
+            self.evaluate_for(IncidentKind::ExtractValueError, at, over, what, expression)?;
         match &found.value {
             feel::Value::String(text) => Ok(text.clone()),
             feel::Value::Number(_) => Ok(SmolStr::from(found.value.to_json())),
@@ -143,29 +170,54 @@ impl Cx<'_> {
     }
 
     /// A whole number that the element needs.
-    pub(crate) fn integer(&self, at: At, over: &Variables, what: What<'_>, value: &Value) -> Result<i64, Problem> {
+    pub(crate) fn integer(
+        &self,
+        at: At,
+        over: &Variables,
+        what: What<'_>,
+        value: &Value,
+    ) -> Result<i64, Problem> {
         let (text, shown) = match value {
             Value::Literal(text) => (text.to_string(), format!("`{text}`")),
             Value::Feel(expression) => {
-                let found = self.evaluate_for(IncidentKind::ExtractValueError, at, over, what, expression)?;
+                let found =
+                    self.evaluate_for(IncidentKind::ExtractValueError, at, over, what, expression)?;
                 let described = found.described();
-                (found.value.to_json(), format!("`={}`, found {described}", expression.source()))
+                (
+                    found.value.to_json(),
+                    format!("`={}`, found {described}", expression.source()),
+                )
             }
         };
         text.trim().parse().map_err(|_| {
-            let message = format!("{what} expects a whole number: {shown}; correct the variable or the model");
+            let message = format!(
+                "{what} expects a whole number: {shown}; correct the variable or the model"
+            );
             Problem::new(IncidentKind::ExtractValueError, message)
         })
     }
 
     /// Texts that the element needs: a list, or one text with commas.
-    pub(crate) fn texts(&self, at: At, over: &Variables, what: What<'_>, value: &Value) -> Result<Vec<SmolStr>, Problem> {
-        let split = |text: &str| text.split(',').map(str::trim).filter(|t| !t.is_empty()).map(SmolStr::from).collect();
+    pub(crate) fn texts(
+        &self,
+        at: At,
+        over: &Variables,
+        what: What<'_>,
+        value: &Value,
+    ) -> Result<Vec<SmolStr>, Problem> {
+        let split = |text: &str| {
+            text.split(',')
+                .map(str::trim)
+                .filter(|t| !t.is_empty())
+                .map(SmolStr::from)
+                .collect()
+        };
         let expression = match value {
             Value::Literal(text) => return Ok(split(text)),
             Value::Feel(expression) => expression,
         };
-        let found = self.evaluate_for(IncidentKind::ExtractValueError, at, over, what, expression)?;
+        let found =
+            self.evaluate_for(IncidentKind::ExtractValueError, at, over, what, expression)?;
         let wrong = || expected("a list of strings", what, expression, &found);
         match &found.value {
             feel::Value::String(text) => Ok(split(text.as_str())),
@@ -192,7 +244,10 @@ impl Cx<'_> {
         let found = self.evaluate_for(IncidentKind::ConditionError, at, over, what, expression)?;
         match found.value {
             feel::Value::Bool(holds) => Ok(holds),
-            _ => Err(Problem { kind: IncidentKind::ConditionError, ..expected("a boolean", what, expression, &found) }),
+            _ => Err(Problem {
+                kind: IncidentKind::ConditionError,
+                ..expected("a boolean", what, expression, &found)
+            }),
         }
     }
 }

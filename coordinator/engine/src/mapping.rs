@@ -17,7 +17,10 @@ impl Cx<'_> {
         let mut locals = Variables::new();
         for mapping in &node.inputs {
             let value = self.mapped(at, &locals, node, mapping, "the input mapping")?;
-            let (name, value) = (mapping.target[0].clone(), self.nested(mapping, value, locals.get(&mapping.target[0])));
+            let (name, value) = (
+                mapping.target[0].clone(),
+                self.nested(mapping, value, locals.get(&mapping.target[0])),
+            );
             locals.set(name, value);
         }
         self.check_size(at, node, &locals)?;
@@ -26,7 +29,12 @@ impl Cx<'_> {
 
     /// What an element that is done writes, and where: by its output mappings, or each value to the nearest scope that has
     /// the variable, from the element's own scope outwards, else to the root.
-    pub(crate) fn outputs(&self, at: At, node: &Node, payload: &Variables) -> Result<Writes, Problem> {
+    pub(crate) fn outputs(
+        &self,
+        at: At,
+        node: &Node,
+        payload: &Variables,
+    ) -> Result<Writes, Problem> {
         if node.outputs.is_empty() {
             if payload.is_empty() {
                 return Ok(Vec::new());
@@ -42,12 +50,16 @@ impl Cx<'_> {
         for mapping in &node.outputs {
             let value = self.mapped(at, &seen, node, mapping, "the output mapping")?;
             let name = &mapping.target[0];
-            let before = results.get(name).or_else(|| Lookup::new(self.instance(), at, payload).json(name));
+            let before = results
+                .get(name)
+                .or_else(|| Lookup::new(self.instance(), at, payload).json(name));
             let value = self.nested(mapping, value, before);
             seen.set(name.clone(), value.clone());
             results.set(name.clone(), value);
         }
-        let Some(scope) = self.scope(at) else { return Ok(vec![(at, results)]) };
+        let Some(scope) = self.scope(at) else {
+            return Ok(vec![(at, results)]);
+        };
         let writes = self.propagate(scope, results);
         for (scope, variables) in &writes {
             self.check_size(*scope, node, variables)?;
@@ -82,7 +94,13 @@ impl Cx<'_> {
     pub(crate) fn write(&mut self, writes: Writes) {
         for (at, variables) in writes {
             if !variables.is_empty() {
-                self.emit(at.segment, Event::VariablesSet { scope: at.token, variables });
+                self.emit(
+                    at.segment,
+                    Event::VariablesSet {
+                        scope: at.token,
+                        variables,
+                    },
+                );
             }
         }
     }
@@ -103,9 +121,18 @@ impl Cx<'_> {
         ))
     }
 
-    fn mapped(&self, at: At, over: &Variables, node: &Node, mapping: &Mapping, part: &str) -> Result<Json, Problem> {
+    fn mapped(
+        &self,
+        at: At,
+        over: &Variables,
+        node: &Node,
+        mapping: &Mapping,
+        part: &str,
+    ) -> Result<Json, Problem> {
         match &mapping.source {
-            Value::Literal(text) => Ok(Json::from_trusted(serde_json::Value::from(text.as_str()).to_string())),
+            Value::Literal(text) => Ok(Json::from_trusted(
+                serde_json::Value::from(text.as_str()).to_string(),
+            )),
             Value::Feel(expression) => {
                 if let [name] = expression.names()
                     && name == expression.source()
@@ -114,8 +141,12 @@ impl Cx<'_> {
                     return Ok(json.clone());
                 }
                 let part = format!("{part} to '{}'", mapping.target.join("."));
-                let what = What { part: &part, id: &node.id };
-                let found = self.evaluate_for(IncidentKind::IoMappingError, at, over, what, expression)?;
+                let what = What {
+                    part: &part,
+                    id: &node.id,
+                };
+                let found =
+                    self.evaluate_for(IncidentKind::IoMappingError, at, over, what, expression)?;
                 Ok(Json::from_trusted(found.value.to_json()))
             }
         }
@@ -127,7 +158,8 @@ impl Cx<'_> {
         if path.is_empty() {
             return value;
         }
-        let parse = |json: &Json| serde_json::from_str(json.as_str()).unwrap_or(serde_json::Value::Null);
+        let parse =
+            |json: &Json| serde_json::from_str(json.as_str()).unwrap_or(serde_json::Value::Null);
         let mut whole: serde_json::Value = before.map_or(serde_json::Value::Null, parse);
         let mut place = &mut whole;
         for name in path {

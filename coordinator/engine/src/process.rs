@@ -307,7 +307,10 @@ impl Reach {
                 }
             }
         }
-        Reach { words_per_node: words, bits }
+        Reach {
+            words_per_node: words,
+            bits,
+        }
     }
 
     /// Whether a token that leaves `from` can come to `to`.
@@ -391,9 +394,13 @@ impl Element {
             Element::SubProcess(_) => "SUB_PROCESS",
             Element::MultiInstance(_) => "MULTI_INSTANCE_BODY",
             Element::StartEvent => "START_EVENT",
-            Element::EndEvent | Element::TerminateEndEvent | Element::ErrorEndEvent(_) => "END_EVENT",
+            Element::EndEvent | Element::TerminateEndEvent | Element::ErrorEndEvent(_) => {
+                "END_EVENT"
+            }
             Element::NoneThrowEvent => "INTERMEDIATE_THROW_EVENT",
-            Element::TimerCatchEvent(_) | Element::MessageCatchEvent(_) => "INTERMEDIATE_CATCH_EVENT",
+            Element::TimerCatchEvent(_) | Element::MessageCatchEvent(_) => {
+                "INTERMEDIATE_CATCH_EVENT"
+            }
             Element::BoundaryEvent(_) => "BOUNDARY_EVENT",
             Element::JobTask(task) if task.user_task.is_some() => "USER_TASK",
             Element::JobTask(_) => "SERVICE_TASK",

@@ -112,7 +112,8 @@ impl<'a> Cx<'a> {
     pub(crate) fn fresh_seed(&self) -> u64 {
         let n = self.evaluations.get() + 1;
         self.evaluations.set(n);
-        self.seed.wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        self.seed
+            .wrapping_add(n.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
     pub(crate) fn instance(&self) -> &Instance {
@@ -142,12 +143,18 @@ impl<'a> Cx<'a> {
     }
 
     pub(crate) const fn root(&self) -> At {
-        At { segment: ROOT_SEGMENT, token: self.root }
+        At {
+            segment: ROOT_SEGMENT,
+            token: self.root,
+        }
     }
 
     /// The number of the next new segment.
     pub(crate) fn next_segment(&self) -> u32 {
-        self.segment(ROOT_SEGMENT).header().expect("segment 0 is the root").next_segment
+        self.segment(ROOT_SEGMENT)
+            .header()
+            .expect("segment 0 is the root")
+            .next_segment
     }
 
     pub(crate) fn raise(&mut self, at: At, problem: Problem) {
@@ -155,22 +162,34 @@ impl<'a> Cx<'a> {
         let job = self.token(at).job().map(|job| job.key);
         let incident = self.fresh_key();
         let Problem { kind, message } = problem;
-        self.emit(at.segment, Event::IncidentRaised { token, incident, node, kind, message, job });
+        self.emit(
+            at.segment,
+            Event::IncidentRaised {
+                token,
+                incident,
+                node,
+                kind,
+                message,
+                job,
+            },
+        );
     }
 
     /// Whether work that is decided and not done yet belongs to a scope.
     pub(crate) fn is_awaited(&self, scope: At) -> bool {
         self.queue.iter().chain(&self.later).any(|todo| match todo {
-            Todo::Enter { segment, scope: key, .. } => *segment == scope.segment && *key == scope.token,
+            Todo::Enter {
+                segment,
+                scope: key,
+                ..
+            } => *segment == scope.segment && *key == scope.token,
             Todo::Spawn { .. } | Todo::EndChildren { .. } | Todo::Check { .. } => false,
         })
     }
 
     /// Forgets tokens that are on their way into a scope that ends.
     pub(crate) fn forget(&mut self, scope: At) {
-        let keep = |todo: &Todo| {
-            !matches!(todo, Todo::Enter { segment, scope: key, .. } if *segment == scope.segment && *key == scope.token)
-        };
+        let keep = |todo: &Todo| !matches!(todo, Todo::Enter { segment, scope: key, .. } if *segment == scope.segment && *key == scope.token);
         self.queue.retain(keep);
         let before = self.later.len();
         self.later.retain(keep);
@@ -193,8 +212,14 @@ pub(crate) fn scope_of(instance: &Instance, at: At) -> Option<At> {
     let segment = instance.known(at.segment);
     let scope = segment.known(at.token).scope()?;
     match segment.parent() {
-        Some(parent) if parent.body == scope => Some(At { segment: parent.segment, token: scope }),
-        _ => Some(At { segment: at.segment, token: scope }),
+        Some(parent) if parent.body == scope => Some(At {
+            segment: parent.segment,
+            token: scope,
+        }),
+        _ => Some(At {
+            segment: at.segment,
+            token: scope,
+        }),
     }
 }
 
@@ -218,7 +243,10 @@ pub fn needs(instance: &Instance) -> Vec<u32> {
         if let Todo::EndChildren { body, from, .. } = todo
             && let Some(body) = holder.token(*body).and_then(Token::body)
         {
-            let next = body.alive(*from).take(CHILDREN_PER_WORK as usize).map(|index| body.first_segment + index);
+            let next = body
+                .alive(*from)
+                .take(CHILDREN_PER_WORK as usize)
+                .map(|index| body.first_segment + index);
             missing.extend(next.filter(|number| instance.segment(*number).is_none()));
         }
     }

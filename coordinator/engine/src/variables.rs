@@ -75,7 +75,9 @@ pub enum VariablesError {
     #[error("variables are nested deeper than {JSON_DEPTH_MAX} levels: send a flatter document")]
     TooDeep,
     /// A value is too long.
-    #[error("the value of variable '{0}' has {1} bytes, the limit is {VALUE_BYTES_MAX}: keep large documents outside and pass a reference")]
+    #[error(
+        "the value of variable '{0}' has {1} bytes, the limit is {VALUE_BYTES_MAX}: keep large documents outside and pass a reference"
+    )]
     TooLarge(SmolStr, usize),
     /// A name is empty or too long.
     #[error("a variable's name has {0} bytes: expected 1 to {NAME_BYTES_MAX}")]
@@ -110,13 +112,24 @@ impl Variables {
         }
         let entries: BTreeMap<SmolStr, &serde_json::value::RawValue> =
             serde_json::from_str(trimmed).map_err(|e| VariablesError::Syntax(e.to_string()))?;
-        if let Some(name) = entries.keys().find(|name| name.is_empty() || name.len() > NAME_BYTES_MAX) {
+        if let Some(name) = entries
+            .keys()
+            .find(|name| name.is_empty() || name.len() > NAME_BYTES_MAX)
+        {
             return Err(VariablesError::Name(name.len()));
         }
-        if let Some((name, value)) = entries.iter().find(|(_, value)| value.get().len() > VALUE_BYTES_MAX) {
+        if let Some((name, value)) = entries
+            .iter()
+            .find(|(_, value)| value.get().len() > VALUE_BYTES_MAX)
+        {
             return Err(VariablesError::TooLarge(name.clone(), value.get().len()));
         }
-        Ok(Variables(entries.into_iter().map(|(name, value)| (name, Json(Arc::from(value.get())))).collect()))
+        Ok(Variables(
+            entries
+                .into_iter()
+                .map(|(name, value)| (name, Json(Arc::from(value.get()))))
+                .collect(),
+        ))
     }
 
     /// Finds a value by name.
@@ -169,7 +182,10 @@ impl Variables {
     /// The bytes of all names and values.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.0.iter().map(|(name, value)| name.len() + value.0.len()).sum()
+        self.0
+            .iter()
+            .map(|(name, value)| name.len() + value.0.len())
+            .sum()
     }
 
     /// Writes the variables as one JSON object.
@@ -264,23 +280,45 @@ mod tests {
 
     #[test]
     fn an_object_is_split_by_name_and_written_back() {
-        let variables = Variables::from_json(r#" {"b": [1, {"x": null}], "a": "q\"uote"} "#).unwrap();
+        let variables =
+            Variables::from_json(r#" {"b": [1, {"x": null}], "a": "q\"uote"} "#).unwrap();
         assert_eq!(variables.get("b").unwrap().as_str(), r#"[1, {"x": null}]"#);
-        assert_eq!(variables.to_json(), r#"{"a":"q\"uote","b":[1, {"x": null}]}"#);
+        assert_eq!(
+            variables.to_json(),
+            r#"{"a":"q\"uote","b":[1, {"x": null}]}"#
+        );
     }
 
     #[test]
     fn what_is_not_an_object_is_refused_with_what_was_found() {
-        assert_eq!(Variables::from_json("[1]"), Err(VariablesError::NotAnObject("an array")));
-        assert!(matches!(Variables::from_json("{"), Err(VariablesError::Syntax(_))));
-        assert!(matches!(Variables::from_json("nonsense"), Err(VariablesError::Syntax(_))));
-        assert_eq!(Variables::from_json(&"[".repeat(101)), Err(VariablesError::TooDeep));
-        assert_eq!(Variables::from_json(r#"{"":1}"#), Err(VariablesError::Name(0)));
+        assert_eq!(
+            Variables::from_json("[1]"),
+            Err(VariablesError::NotAnObject("an array"))
+        );
+        assert!(matches!(
+            Variables::from_json("{"),
+            Err(VariablesError::Syntax(_))
+        ));
+        assert!(matches!(
+            Variables::from_json("nonsense"),
+            Err(VariablesError::Syntax(_))
+        ));
+        assert_eq!(
+            Variables::from_json(&"[".repeat(101)),
+            Err(VariablesError::TooDeep)
+        );
+        assert_eq!(
+            Variables::from_json(r#"{"":1}"#),
+            Err(VariablesError::Name(0))
+        );
     }
 
     #[test]
     fn the_last_of_two_equal_names_counts() {
-        assert_eq!(Variables::from_json(r#"{"a":1,"a":2}"#).unwrap().to_json(), r#"{"a":2}"#);
+        assert_eq!(
+            Variables::from_json(r#"{"a":1,"a":2}"#).unwrap().to_json(),
+            r#"{"a":2}"#
+        );
     }
 
     #[test]

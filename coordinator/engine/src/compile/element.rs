@@ -2,7 +2,9 @@
 
 use super::convert::{Notes, Place};
 use super::graph::Places;
-use crate::process::{Boundary, Element, JobTask, MessageRef, Script, Timer, Trigger, UserTask, Value};
+use crate::process::{
+    Boundary, Element, JobTask, MessageRef, Script, Timer, Trigger, UserTask, Value,
+};
 use crate::triggers::timer;
 use crate::variables::Json;
 use botswain_bpmn::{self as bpmn, EventDefinition, Kind, MessageIdx, Model, TimerDefinition};
@@ -27,7 +29,11 @@ pub(super) fn convert(
     match &element.kind {
         Kind::StartEvent { events, .. } => {
             if !events.is_empty() {
-                notes.unsupported(here, &format!("a {} start event", tags(events)), "start with a none start event");
+                notes.unsupported(
+                    here,
+                    &format!("a {} start event", tags(events)),
+                    "start with a none start event",
+                );
             }
             Element::StartEvent
         }
@@ -37,27 +43,48 @@ pub(super) fn convert(
                 timer(here, definition, false, notes).map_or(refused, Element::TimerCatchEvent)
             }
             Some(EventDefinition::Message { message, .. }) => {
-                message_ref(model, element, *message, notes).map_or(refused, Element::MessageCatchEvent)
+                message_ref(model, element, *message, notes)
+                    .map_or(refused, Element::MessageCatchEvent)
             }
             Some(other) => {
-                notes.unsupported(here, &format!("a {} catch event", kind(other)), "use a timer or message catch event");
+                notes.unsupported(
+                    here,
+                    &format!("a {} catch event", kind(other)),
+                    "use a timer or message catch event",
+                );
                 refused
             }
             None => refused,
         },
         Kind::IntermediateThrow { events } => match events.as_slice() {
             [] => Element::NoneThrowEvent,
-            [EventDefinition::Message { job, .. }] => job_task(element, job.as_ref(), notes).unwrap_or(refused),
+            [EventDefinition::Message { job, .. }] => {
+                job_task(element, job.as_ref(), notes).unwrap_or(refused)
+            }
             _ => {
-                notes.unsupported(here, &format!("a {} throw event", tags(events)), "use a message throw event or a task");
+                notes.unsupported(
+                    here,
+                    &format!("a {} throw event", tags(events)),
+                    "use a message throw event or a task",
+                );
                 refused
             }
         },
-        Kind::Boundary { attached_to, interrupting, events, .. } => {
-            let trigger = one(element, events, notes).and_then(|event| trigger(model, element, event, *interrupting, notes));
+        Kind::Boundary {
+            attached_to,
+            interrupting,
+            events,
+            ..
+        } => {
+            let trigger = one(element, events, notes)
+                .and_then(|event| trigger(model, element, event, *interrupting, notes));
             let attached_to = places.outer(*attached_to);
             trigger.map_or(refused, |trigger| {
-                Element::BoundaryEvent(Boundary { attached_to, interrupting: *interrupting, trigger })
+                Element::BoundaryEvent(Boundary {
+                    attached_to,
+                    interrupting: *interrupting,
+                    trigger,
+                })
             })
         }
         Kind::ServiceTask { job, .. } | Kind::SendTask { job, .. } => {
@@ -65,18 +92,34 @@ pub(super) fn convert(
         }
         Kind::BusinessRuleTask { decision, job } => {
             if decision.is_some() {
-                notes.unsupported(here, "a called decision", "give the business rule task a zeebe:taskDefinition");
+                notes.unsupported(
+                    here,
+                    "a called decision",
+                    "give the business rule task a zeebe:taskDefinition",
+                );
                 return refused;
             }
             job_task(element, job.as_ref(), notes).unwrap_or(refused)
         }
-        Kind::ScriptTask { script: Some(script), .. } => script_task(here, script, notes).unwrap_or(refused),
-        Kind::ScriptTask { script: None, job, .. } => job_task(element, job.as_ref(), notes).unwrap_or(refused),
+        Kind::ScriptTask {
+            script: Some(script),
+            ..
+        } => script_task(here, script, notes).unwrap_or(refused),
+        Kind::ScriptTask {
+            script: None, job, ..
+        } => job_task(element, job.as_ref(), notes).unwrap_or(refused),
         Kind::UserTask(task) => user_task(here, element, task, notes).unwrap_or(refused),
         Kind::ManualTask | Kind::Task => Element::PassThroughTask,
-        Kind::ReceiveTask { message, instantiate } => {
+        Kind::ReceiveTask {
+            message,
+            instantiate,
+        } => {
             if *instantiate {
-                notes.unsupported(here, "an instantiating receive task", "start the process with a none start event");
+                notes.unsupported(
+                    here,
+                    "an instantiating receive task",
+                    "start the process with a none start event",
+                );
             }
             message_ref(model, element, *message, notes).map_or(refused, Element::MessageCatchEvent)
         }
@@ -86,7 +129,11 @@ pub(super) fn convert(
         }
         Kind::ParallelGateway => Element::ParallelGateway,
         Kind::SubProcess { .. } => {
-            notes.unsupported(here, "an event sub-process", "use a boundary event at an embedded sub-process");
+            notes.unsupported(
+                here,
+                "an event sub-process",
+                "use a boundary event at an embedded sub-process",
+            );
             refused
         }
         Kind::CallActivity { .. }
@@ -95,7 +142,11 @@ pub(super) fn convert(
         | Kind::InclusiveGateway
         | Kind::EventBasedGateway { .. }
         | Kind::ComplexGateway { .. } => {
-            notes.unsupported(here, &format!("the element '{}'", element.kind.tag()), "replace it by supported elements");
+            notes.unsupported(
+                here,
+                &format!("the element '{}'", element.kind.tag()),
+                "replace it by supported elements",
+            );
             refused
         }
     }
@@ -105,13 +156,25 @@ pub(super) fn convert(
 pub(super) fn check(element: &bpmn::Element, notes: &mut Notes) {
     let here = Place::of(element);
     if !element.listeners.is_empty() || !element.task_listeners.is_empty() {
-        notes.unsupported(here, "a listener", "remove the listener, or make it a task of the process");
+        notes.unsupported(
+            here,
+            "a listener",
+            "remove the listener, or make it a task of the process",
+        );
     }
     if element.for_compensation {
-        notes.unsupported(here, "a compensation handler", "model the undo as an ordinary path");
+        notes.unsupported(
+            here,
+            "a compensation handler",
+            "model the undo as an ordinary path",
+        );
     }
     if element.start_quantity != 1 || element.completion_quantity != 1 {
-        notes.unsupported(here, "a start or completion quantity other than 1", "leave the quantity at 1");
+        notes.unsupported(
+            here,
+            "a start or completion quantity other than 1",
+            "leave the quantity at 1",
+        );
     }
     if element.job_priority.is_some() {
         notes.unsupported(here, "a job priority", "remove zeebe:jobPriorityDefinition");
@@ -121,12 +184,24 @@ pub(super) fn check(element: &bpmn::Element, notes: &mut Notes) {
     }
 }
 
-fn one<'m>(element: &bpmn::Element, events: &'m [EventDefinition], notes: &mut Notes) -> Option<&'m EventDefinition> {
+fn one<'m>(
+    element: &bpmn::Element,
+    events: &'m [EventDefinition],
+    notes: &mut Notes,
+) -> Option<&'m EventDefinition> {
     match events {
         [event] => Some(event),
         _ => {
-            let message = format!("must have exactly one event definition, and has {}", events.len());
-            notes.note(Place::of(element), "event-definitions", message, "keep one event definition");
+            let message = format!(
+                "must have exactly one event definition, and has {}",
+                events.len()
+            );
+            notes.note(
+                Place::of(element),
+                "event-definitions",
+                message,
+                "keep one event definition",
+            );
             None
         }
     }
@@ -144,7 +219,9 @@ fn end_event(
         [EventDefinition::Terminate] => Some(Element::TerminateEndEvent),
         [EventDefinition::Message { job, .. }] => job_task(element, job.as_ref(), notes),
         [EventDefinition::Error { error, .. }] => {
-            let code = error.and_then(|error| model.error(error).code.as_ref()).filter(|code| !code.is_empty());
+            let code = error
+                .and_then(|error| model.error(error).code.as_ref())
+                .filter(|code| !code.is_empty());
             let Some(code) = code else {
                 notes.note(
                     here,
@@ -154,10 +231,16 @@ fn end_event(
                 );
                 return None;
             };
-            notes.value(here, "the error code", code).map(Element::ErrorEndEvent)
+            notes
+                .value(here, "the error code", code)
+                .map(Element::ErrorEndEvent)
         }
         _ => {
-            notes.unsupported(here, &format!("a {} end event", tags(events)), "use a none, message, error or terminate end event");
+            notes.unsupported(
+                here,
+                &format!("a {} end event", tags(events)),
+                "use a none, message, error or terminate end event",
+            );
             None
         }
     }
@@ -172,9 +255,17 @@ fn trigger(
 ) -> Option<Trigger> {
     let here = Place::of(element);
     match event {
-        EventDefinition::Timer(definition) => timer(here, definition, !interrupting, notes).map(Trigger::Timer),
-        EventDefinition::Message { message, .. } => message_ref(model, element, *message, notes).map(Trigger::Message),
-        EventDefinition::Error { error, code_variable, message_variable } => {
+        EventDefinition::Timer(definition) => {
+            timer(here, definition, !interrupting, notes).map(Trigger::Timer)
+        }
+        EventDefinition::Message { message, .. } => {
+            message_ref(model, element, *message, notes).map(Trigger::Message)
+        }
+        EventDefinition::Error {
+            error,
+            code_variable,
+            message_variable,
+        } => {
             if !interrupting {
                 notes.note(
                     here,
@@ -185,7 +276,9 @@ fn trigger(
             }
             let code = match error.and_then(|error| model.error(error).code.as_ref()) {
                 None => None,
-                Some(bpmn::Text::Literal(code)) if !code.is_empty() => Some(SmolStr::from(code.as_str())),
+                Some(bpmn::Text::Literal(code)) if !code.is_empty() => {
+                    Some(SmolStr::from(code.as_str()))
+                }
                 Some(_) => {
                     notes.note(
                         here,
@@ -203,13 +296,22 @@ fn trigger(
             })
         }
         other => {
-            notes.unsupported(here, &format!("a {} boundary event", kind(other)), "use a timer, message or error boundary event");
+            notes.unsupported(
+                here,
+                &format!("a {} boundary event", kind(other)),
+                "use a timer, message or error boundary event",
+            );
             None
         }
     }
 }
 
-fn timer(here: Place<'_>, definition: &TimerDefinition, cycles: bool, notes: &mut Notes) -> Option<Timer> {
+fn timer(
+    here: Place<'_>,
+    definition: &TimerDefinition,
+    cycles: bool,
+    notes: &mut Notes,
+) -> Option<Timer> {
     let what = "the timer";
     let timer = match definition {
         TimerDefinition::Date(text) => Timer::Date(notes.value(here, what, text)?),
@@ -239,7 +341,12 @@ fn timer(here: Place<'_>, definition: &TimerDefinition, cycles: bool, notes: &mu
     if let Value::Literal(text) = value
         && let Err(error) = timer::check(&timer, text)
     {
-        notes.note(here, "invalid-timer", error.to_string(), "correct the time, or compute it with an expression");
+        notes.note(
+            here,
+            "invalid-timer",
+            error.to_string(),
+            "correct the time, or compute it with an expression",
+        );
     }
     Some(timer)
 }
@@ -252,7 +359,12 @@ fn message_ref(
 ) -> Option<MessageRef> {
     let here = Place::of(element);
     let Some(message) = message.map(|message| model.message(message)) else {
-        notes.note(here, "missing-message", "must reference a message", "choose or create the message that is awaited");
+        notes.note(
+            here,
+            "missing-message",
+            "must reference a message",
+            "choose or create the message that is awaited",
+        );
         return None;
     };
     let name = message.name.as_ref().filter(|name| !name.is_empty());
@@ -261,15 +373,30 @@ fn message_ref(
         notes.note(here, "missing-message-name", note, "name the message");
     }
     let Some(key) = &message.correlation_key else {
-        let note = format!("the message '{}' must have exactly one zeebe:subscription extension element", message.id);
-        notes.note(here, "missing-correlation-key", note, "give the message a subscription correlation key");
+        let note = format!(
+            "the message '{}' must have exactly one zeebe:subscription extension element",
+            message.id
+        );
+        notes.note(
+            here,
+            "missing-correlation-key",
+            note,
+            "give the message a subscription correlation key",
+        );
         return None;
     };
     let correlation_key = notes.expression(here, "the correlation key", key)?;
-    Some(MessageRef { name: notes.value(here, "the message name", name?)?, correlation_key })
+    Some(MessageRef {
+        name: notes.value(here, "the message name", name?)?,
+        correlation_key,
+    })
 }
 
-fn job_task(element: &bpmn::Element, job: Option<&bpmn::JobDefinition>, notes: &mut Notes) -> Option<Element> {
+fn job_task(
+    element: &bpmn::Element,
+    job: Option<&bpmn::JobDefinition>,
+    notes: &mut Notes,
+) -> Option<Element> {
     let here = Place::of(element);
     let Some(job) = job.filter(|job| !job.job_type.is_empty()) else {
         notes.note(
@@ -282,7 +409,12 @@ fn job_task(element: &bpmn::Element, job: Option<&bpmn::JobDefinition>, notes: &
     };
     let job_type = notes.value(here, "the job type", &job.job_type);
     let retries = retries(here, job.retries.as_ref(), notes);
-    Some(Element::JobTask(JobTask { job_type: job_type?, retries: retries?, headers: headers(element), user_task: None }))
+    Some(Element::JobTask(JobTask {
+        job_type: job_type?,
+        retries: retries?,
+        headers: headers(element),
+        user_task: None,
+    }))
 }
 
 fn retries(here: Place<'_>, text: Option<&bpmn::Text>, notes: &mut Notes) -> Option<Value> {
@@ -294,24 +426,40 @@ fn retries(here: Place<'_>, text: Option<&bpmn::Text>, notes: &mut Notes) -> Opt
         && text.trim().parse::<i32>().is_err()
     {
         let message = format!("the number of retries is '{text}', expected a whole number");
-        notes.note(here, "invalid-retries", message, "write a whole number, or an expression that gives one");
+        notes.note(
+            here,
+            "invalid-retries",
+            message,
+            "write a whole number, or an expression that gives one",
+        );
     }
     Some(value)
 }
 
 fn headers(element: &bpmn::Element) -> Json {
-    let map: serde_json::Map<String, serde_json::Value> =
-        element.headers.iter().map(|header| (header.key.clone(), header.value.clone().into())).collect();
+    let map: serde_json::Map<String, serde_json::Value> = element
+        .headers
+        .iter()
+        .map(|header| (header.key.clone(), header.value.clone().into()))
+        .collect();
     Json::from_trusted(serde_json::Value::Object(map).to_string())
 }
 
 fn script_task(here: Place<'_>, script: &bpmn::Script, notes: &mut Notes) -> Option<Element> {
     let (bpmn::Text::Literal(source) | bpmn::Text::Feel(source)) = &script.expression;
     if script.result_variable.is_empty() {
-        notes.note(here, "missing-result-variable", "a script must name its result variable", "set the result variable");
+        notes.note(
+            here,
+            "missing-result-variable",
+            "a script must name its result variable",
+            "set the result variable",
+        );
     }
     let expression = notes.feel(here, "the script", source)?;
-    Some(Element::ScriptTask(Script { expression, result: SmolStr::from(script.result_variable.as_str()) }))
+    Some(Element::ScriptTask(Script {
+        expression,
+        result: SmolStr::from(script.result_variable.as_str()),
+    }))
 }
 
 fn user_task(
@@ -323,21 +471,40 @@ fn user_task(
     let assignment = task.assignment.clone().unwrap_or_default();
     let schedule = task.schedule.clone().unwrap_or_default();
     let form = task.form.as_ref().and_then(|form| {
-        form.form_id.as_ref().or(form.external_reference.as_ref()).or(form.form_key.as_ref())
+        form.form_id
+            .as_ref()
+            .or(form.external_reference.as_ref())
+            .or(form.form_key.as_ref())
     });
     let details = UserTask {
         assignee: notes.optional(here, "the assignee", assignment.assignee.as_ref()),
-        candidate_groups: notes.optional(here, "the candidate groups", assignment.candidate_groups.as_ref()),
-        candidate_users: notes.optional(here, "the candidate users", assignment.candidate_users.as_ref()),
+        candidate_groups: notes.optional(
+            here,
+            "the candidate groups",
+            assignment.candidate_groups.as_ref(),
+        ),
+        candidate_users: notes.optional(
+            here,
+            "the candidate users",
+            assignment.candidate_users.as_ref(),
+        ),
         due_date: notes.optional(here, "the due date", schedule.due_date.as_ref()),
-        follow_up_date: notes.optional(here, "the follow-up date", schedule.follow_up_date.as_ref()),
+        follow_up_date: notes.optional(
+            here,
+            "the follow-up date",
+            schedule.follow_up_date.as_ref(),
+        ),
         form: notes.optional(here, "the form", form),
         priority: notes.optional(here, "the priority", task.priority.as_ref()),
     };
     if task.native {
         return Some(Element::UserTask(Box::new(details)));
     }
-    let retries = retries(here, task.job.as_ref().and_then(|job| job.retries.as_ref()), notes)?;
+    let retries = retries(
+        here,
+        task.job.as_ref().and_then(|job| job.retries.as_ref()),
+        notes,
+    )?;
     Some(Element::JobTask(JobTask {
         job_type: Value::Literal(SmolStr::new_static(USER_TASK_JOB)),
         retries,
@@ -353,11 +520,19 @@ fn conditions(source: &bpmn::Process, element: &bpmn::Element, notes: &mut Notes
     }
     for idx in &element.outgoing {
         let flow = source.flow(*idx);
-        if flow.condition.as_ref().is_none_or(bpmn::Text::is_empty) && element.default_flow != Some(*idx) {
+        if flow.condition.as_ref().is_none_or(bpmn::Text::is_empty)
+            && element.default_flow != Some(*idx)
+        {
             notes.note(
-                Place { id: &flow.id, at: flow.at },
+                Place {
+                    id: &flow.id,
+                    at: flow.at,
+                },
                 "missing-condition",
-                format!("must have a condition or be the default flow of '{}'", element.id),
+                format!(
+                    "must have a condition or be the default flow of '{}'",
+                    element.id
+                ),
                 "add a condition, or mark the flow as default",
             );
         }

@@ -3,7 +3,8 @@
 use super::convert::{Notes, Place};
 use super::element;
 use crate::process::{
-    self, Element, Flow, FlowIdx, MultiInstance, Name, Node, NodeIdx, PROCESS_NODE, Process, Reach, Role, Scope, Symbol, Symbols,
+    self, Element, Flow, FlowIdx, MultiInstance, Name, Node, NodeIdx, PROCESS_NODE, Process, Reach,
+    Role, Scope, Symbol, Symbols,
 };
 use botswain_bpmn::{self as bpmn, ElementIdx, Kind, Loop, Model, Problem};
 use smol_str::SmolStr;
@@ -30,24 +31,40 @@ impl Places {
     }
 }
 
-pub(super) fn compile(model: &Model, source: &bpmn::Process, frozen: Option<&Symbols>) -> Result<Process, Vec<Problem>> {
-    let mut notes = Notes { problems: Vec::new() };
+pub(super) fn compile(
+    model: &Model,
+    source: &bpmn::Process,
+    frozen: Option<&Symbols>,
+) -> Result<Process, Vec<Problem>> {
+    let mut notes = Notes {
+        problems: Vec::new(),
+    };
     let places = place(source);
     let names = names(source);
     let symbols = match frozen {
         None => Symbols(names.clone()),
         Some(frozen) => frozen.clone(),
     };
-    let numbers: BTreeMap<&Name, Symbol> =
-        symbols.0.iter().enumerate().map(|(at, name)| (name, Symbol(at as u32))).collect();
+    let numbers: BTreeMap<&Name, Symbol> = symbols
+        .0
+        .iter()
+        .enumerate()
+        .map(|(at, name)| (name, Symbol(at as u32)))
+        .collect();
     let mut of_name = Vec::with_capacity(names.len());
     for name in &names {
         match numbers.get(name) {
             Some(symbol) => of_name.push(*symbol),
             None => notes.note(
-                Place { id: &name.id, at: source.at },
+                Place {
+                    id: &name.id,
+                    at: source.at,
+                },
                 "unknown-symbol",
-                format!("the stored symbol table lacks '{}' ({:?})", name.id, name.role),
+                format!(
+                    "the stored symbol table lacks '{}' ({:?})",
+                    name.id, name.role
+                ),
                 "run the build that deployed this version, or deploy the model again",
             ),
         }
@@ -82,7 +99,10 @@ pub(super) fn compile(model: &Model, source: &bpmn::Process, frozen: Option<&Sym
 
 fn place(source: &bpmn::Process) -> Places {
     let mut next = 1;
-    let mut places = Places { outer: Vec::new(), inner: Vec::new() };
+    let mut places = Places {
+        outer: Vec::new(),
+        inner: Vec::new(),
+    };
     for element in &source.elements {
         places.outer.push(NodeIdx(next));
         if matches!(element.repeats, Some(Loop::MultiInstance(_))) {
@@ -96,32 +116,57 @@ fn place(source: &bpmn::Process) -> Places {
 
 /// The names of all nodes, then of all flows, in the order of the graph.
 fn names(source: &bpmn::Process) -> Vec<Name> {
-    let mut names = vec![Name { id: SmolStr::from(source.id.as_str()), role: Role::Process }];
+    let mut names = vec![Name {
+        id: SmolStr::from(source.id.as_str()),
+        role: Role::Process,
+    }];
     for element in &source.elements {
         let id = SmolStr::from(element.id.as_str());
         if matches!(element.repeats, Some(Loop::MultiInstance(_))) {
-            names.push(Name { id: id.clone(), role: Role::Body });
+            names.push(Name {
+                id: id.clone(),
+                role: Role::Body,
+            });
         }
-        names.push(Name { id, role: Role::Element });
+        names.push(Name {
+            id,
+            role: Role::Element,
+        });
     }
-    names.extend(source.flows.iter().map(|flow| Name { id: SmolStr::from(flow.id.as_str()), role: Role::Flow }));
+    names.extend(source.flows.iter().map(|flow| Name {
+        id: SmolStr::from(flow.id.as_str()),
+        role: Role::Flow,
+    }));
     names
 }
 
 fn nodes(model: &Model, source: &bpmn::Process, places: &Places, notes: &mut Notes) -> Vec<Node> {
-    let top = Place { id: &source.id, at: source.at };
-    let mut nodes = vec![blank(&source.id, source.name.as_deref(), Element::Process(scope(source, None, top, places, notes)))];
+    let top = Place {
+        id: &source.id,
+        at: source.at,
+    };
+    let mut nodes = vec![blank(
+        &source.id,
+        source.name.as_deref(),
+        Element::Process(scope(source, None, top, places, notes)),
+    )];
     if !source.listeners.is_empty() {
-        notes.unsupported(top, "an execution listener", "remove the listener, or make it a task of the process");
+        notes.unsupported(
+            top,
+            "an execution listener",
+            "remove the listener, or make it a task of the process",
+        );
     }
     for (at, element) in (0u32..).zip(&source.elements) {
         let idx = ElementIdx(at);
         let here = Place::of(element);
-        let parent = element.parent.map_or(PROCESS_NODE, |parent| places.inner(parent));
+        let parent = element
+            .parent
+            .map_or(PROCESS_NODE, |parent| places.inner(parent));
         let own = match &element.kind {
-            Kind::SubProcess { triggered_by_event: false } => {
-                Element::SubProcess(scope(source, Some(idx), here, places, notes))
-            }
+            Kind::SubProcess {
+                triggered_by_event: false,
+            } => Element::SubProcess(scope(source, Some(idx), here, places, notes)),
             _ => element::convert(model, source, element, places, notes),
         };
         element::check(element, notes);
@@ -130,7 +175,11 @@ fn nodes(model: &Model, source: &bpmn::Process, places: &Places, notes: &mut Not
         node.outputs = notes.mappings(here, "output", &element.outputs);
         let mut outside = match marker(element, places.inner(idx), notes) {
             Some(marker) => {
-                let body = blank(&element.id, element.name.as_deref(), Element::MultiInstance(Box::new(marker)));
+                let body = blank(
+                    &element.id,
+                    element.name.as_deref(),
+                    Element::MultiInstance(Box::new(marker)),
+                );
                 node.parent = Some(places.outer(idx));
                 let inner = node;
                 nodes.push(body);
@@ -149,10 +198,21 @@ fn nodes(model: &Model, source: &bpmn::Process, places: &Places, notes: &mut Not
         }
         let outer = &mut nodes[outside];
         outer.parent = Some(parent);
-        outer.incoming = element.incoming.iter().map(|flow| FlowIdx(flow.0)).collect();
-        outer.outgoing = element.outgoing.iter().map(|flow| FlowIdx(flow.0)).collect();
+        outer.incoming = element
+            .incoming
+            .iter()
+            .map(|flow| FlowIdx(flow.0))
+            .collect();
+        outer.outgoing = element
+            .outgoing
+            .iter()
+            .map(|flow| FlowIdx(flow.0))
+            .collect();
         outer.default_flow = element.default_flow.map(|flow| FlowIdx(flow.0));
-        outer.boundaries = source.boundaries(idx).map(|(boundary, _)| places.outer(boundary)).collect();
+        outer.boundaries = source
+            .boundaries(idx)
+            .map(|(boundary, _)| places.outer(boundary))
+            .collect();
     }
     nodes
 }
@@ -181,12 +241,21 @@ fn scope(
     places: &Places,
     notes: &mut Notes,
 ) -> Scope {
-    let starts: Vec<(ElementIdx, &bpmn::Element)> =
-        source.children(parent).filter(|(_, element)| matches!(element.kind, Kind::StartEvent { .. })).collect();
-    let none: Vec<ElementIdx> =
-        starts.iter().filter(|(_, element)| element.events().is_empty()).map(|(idx, _)| *idx).collect();
+    let starts: Vec<(ElementIdx, &bpmn::Element)> = source
+        .children(parent)
+        .filter(|(_, element)| matches!(element.kind, Kind::StartEvent { .. }))
+        .collect();
+    let none: Vec<ElementIdx> = starts
+        .iter()
+        .filter(|(_, element)| element.events().is_empty())
+        .map(|(idx, _)| *idx)
+        .collect();
     match none.as_slice() {
-        [start] => return Scope { start: places.outer(*start) },
+        [start] => {
+            return Scope {
+                start: places.outer(*start),
+            };
+        }
         [] => notes.note(
             place,
             "missing-start-event",
@@ -200,7 +269,9 @@ fn scope(
             "keep one start event without a trigger, and lead the flow from it",
         ),
     }
-    Scope { start: PROCESS_NODE }
+    Scope {
+        start: PROCESS_NODE,
+    }
 }
 
 fn marker(element: &bpmn::Element, inner: NodeIdx, notes: &mut Notes) -> Option<MultiInstance> {
@@ -208,13 +279,21 @@ fn marker(element: &bpmn::Element, inner: NodeIdx, notes: &mut Notes) -> Option<
     let multi = match &element.repeats {
         None => return None,
         Some(Loop::Standard(_)) => {
-            notes.unsupported(here, "the standard loop marker", "draw the loop with an exclusive gateway");
+            notes.unsupported(
+                here,
+                "the standard loop marker",
+                "draw the loop with an exclusive gateway",
+            );
             return None;
         }
         Some(Loop::MultiInstance(multi)) => multi,
     };
     if multi.behavior != bpmn::Behavior::All {
-        notes.unsupported(here, "the multi-instance attribute 'behavior'", "leave the behavior at 'All'");
+        notes.unsupported(
+            here,
+            "the multi-instance attribute 'behavior'",
+            "leave the behavior at 'All'",
+        );
     }
     let Some(collection) = &multi.input_collection else {
         notes.note(
@@ -234,10 +313,14 @@ fn marker(element: &bpmn::Element, inner: NodeIdx, notes: &mut Notes) -> Option<
         );
     }
     let input_collection = notes.expression(here, "the input collection", collection)?;
-    let output_element =
-        multi.output_element.as_ref().and_then(|text| notes.expression(here, "the output element", text));
-    let completion_condition =
-        multi.completion_condition.as_ref().and_then(|text| notes.expression(here, "the completion condition", text));
+    let output_element = multi
+        .output_element
+        .as_ref()
+        .and_then(|text| notes.expression(here, "the output element", text));
+    let completion_condition = multi
+        .completion_condition
+        .as_ref()
+        .and_then(|text| notes.expression(here, "the completion condition", text));
     Some(MultiInstance {
         inner,
         sequential: multi.sequential,
@@ -254,10 +337,17 @@ fn flows(source: &bpmn::Process, places: &Places, notes: &mut Notes) -> Vec<Flow
         .flows
         .iter()
         .map(|flow| {
-            let here = Place { id: &flow.id, at: flow.at };
+            let here = Place {
+                id: &flow.id,
+                at: flow.at,
+            };
             let from = source.element(flow.source);
             if matches!(from.kind, Kind::ParallelGateway) && flow.condition.is_some() {
-                notes.unsupported(here, "a condition at a flow out of a parallel gateway", "use an inclusive gateway");
+                notes.unsupported(
+                    here,
+                    "a condition at a flow out of a parallel gateway",
+                    "use an inclusive gateway",
+                );
             }
             let condition = flow.condition.as_ref().filter(|text| !text.is_empty());
             Flow {
@@ -272,9 +362,20 @@ fn flows(source: &bpmn::Process, places: &Places, notes: &mut Notes) -> Vec<Flow
 }
 
 fn reach(nodes: &[Node], flows: &[Flow]) -> Reach {
-    let mut edges: Vec<(NodeIdx, NodeIdx)> = flows.iter().map(|flow| (flow.source, flow.target)).collect();
+    let mut edges: Vec<(NodeIdx, NodeIdx)> = flows
+        .iter()
+        .map(|flow| (flow.source, flow.target))
+        .collect();
     for (at, node) in (0u32..).zip(nodes) {
-        edges.extend(node.boundaries.iter().map(|boundary| (NodeIdx(at), *boundary)));
+        edges.extend(
+            node.boundaries
+                .iter()
+                .map(|boundary| (NodeIdx(at), *boundary)),
+        );
     }
-    if nodes.len() > REACH_NODES_MAX { Reach::default() } else { Reach::new(nodes.len(), &edges) }
+    if nodes.len() > REACH_NODES_MAX {
+        Reach::default()
+    } else {
+        Reach::new(nodes.len(), &edges)
+    }
 }

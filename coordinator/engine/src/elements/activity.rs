@@ -16,13 +16,26 @@ pub(super) struct Prepared {
 }
 
 enum Watch {
-    Timer { on: Symbol, due: Millis, repeat: Option<Repeat> },
-    Message { on: Symbol, name: SmolStr, correlation_key: SmolStr, once: bool },
+    Timer {
+        on: Symbol,
+        due: Millis,
+        repeat: Option<Repeat>,
+    },
+    Message {
+        on: Symbol,
+        name: SmolStr,
+        correlation_key: SmolStr,
+        once: bool,
+    },
 }
 
 /// Evaluates the inputs and what the boundary events wait for.
 pub(super) fn prepare(cx: &Cx<'_>, at: At, node: &Node) -> Result<Prepared, Problem> {
-    let locals = if node.inputs.is_empty() { Variables::new() } else { cx.inputs(at, node)? };
+    let locals = if node.inputs.is_empty() {
+        Variables::new()
+    } else {
+        cx.inputs(at, node)?
+    };
     let mut watches = Vec::new();
     for boundary in &node.boundaries {
         let event = cx.process.node(*boundary);
@@ -32,14 +45,24 @@ pub(super) fn prepare(cx: &Cx<'_>, at: At, node: &Node) -> Result<Prepared, Prob
         match &boundary.trigger {
             Trigger::Timer(timer) => {
                 let (due, repeat) = triggers::timer::first(cx, at, &locals, event, timer)?;
-                watches.push(Watch::Timer { on: event.symbol, due, repeat });
+                watches.push(Watch::Timer {
+                    on: event.symbol,
+                    due,
+                    repeat,
+                });
             }
             Trigger::Message(message) => {
                 // The key is asked of the scope around the activity: its inputs are not meant.
                 let outside = cx.scope(at).unwrap_or(at);
-                let (name, correlation_key) = triggers::message::awaited(cx, outside, event, message)?;
+                let (name, correlation_key) =
+                    triggers::message::awaited(cx, outside, event, message)?;
                 let once = boundary.interrupting;
-                watches.push(Watch::Message { on: event.symbol, name, correlation_key, once });
+                watches.push(Watch::Message {
+                    on: event.symbol,
+                    name,
+                    correlation_key,
+                    once,
+                });
             }
             Trigger::Error { .. } => {}
         }
@@ -51,17 +74,44 @@ pub(super) fn prepare(cx: &Cx<'_>, at: At, node: &Node) -> Result<Prepared, Prob
 pub(super) fn begin(cx: &mut Cx<'_>, at: At, prepared: Prepared) {
     let token = at.token;
     if !prepared.locals.is_empty() {
-        cx.emit(at.segment, Event::VariablesSet { scope: token, variables: prepared.locals });
+        cx.emit(
+            at.segment,
+            Event::VariablesSet {
+                scope: token,
+                variables: prepared.locals,
+            },
+        );
     }
     for watch in prepared.watches {
         match watch {
             Watch::Timer { on, due, repeat } => {
                 let timer = cx.fresh_key();
-                cx.emit(at.segment, Event::TimerSet { token, timer, on, due, repeat });
+                cx.emit(
+                    at.segment,
+                    Event::TimerSet {
+                        token,
+                        timer,
+                        on,
+                        due,
+                        repeat,
+                    },
+                );
             }
-            Watch::Message { on, name, correlation_key, once } => {
+            Watch::Message {
+                on,
+                name,
+                correlation_key,
+                once,
+            } => {
                 let subscription = cx.fresh_key();
-                let opened = Event::SubscriptionOpened { token, subscription, on, name, correlation_key, once };
+                let opened = Event::SubscriptionOpened {
+                    token,
+                    subscription,
+                    on,
+                    name,
+                    correlation_key,
+                    once,
+                };
                 cx.emit(at.segment, opened);
             }
         }
@@ -86,6 +136,12 @@ pub(super) fn done_at_once<'a>(
         return cx.finish(at, node, &payload);
     }
     // The inputs are the element's own variables: output mappings see them, and results of the same name stay inside.
-    cx.emit(at.segment, Event::VariablesSet { scope: at.token, variables: locals });
+    cx.emit(
+        at.segment,
+        Event::VariablesSet {
+            scope: at.token,
+            variables: locals,
+        },
+    );
     cx.finish(at, node, &payload)
 }

@@ -12,7 +12,13 @@ pub(crate) fn happen(cx: &mut Cx<'_>, host: At, on: Symbol, payload: Variables) 
         unreachable!("only boundary events watch beside an activity")
     };
     if *interrupting {
-        cx.terminate(host, Some(Interruption { boundary: on, payload }));
+        cx.terminate(
+            host,
+            Some(Interruption {
+                boundary: on,
+                payload,
+            }),
+        );
         return;
     }
     let scope = cx.scope(host).expect("an activity is in a scope");

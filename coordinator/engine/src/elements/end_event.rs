@@ -14,8 +14,18 @@ pub(super) fn terminate<'a>(cx: &mut Cx<'a>, at: At, node: &'a Node) -> Result<(
     Ok(())
 }
 
-pub(super) fn throw_error(cx: &mut Cx<'_>, at: At, node: &Node, code: &Value) -> Result<(), Problem> {
-    let code = cx.text(at, &Variables::new(), What::of("the error code", node), code)?;
+pub(super) fn throw_error(
+    cx: &mut Cx<'_>,
+    at: At,
+    node: &Node,
+    code: &Value,
+) -> Result<(), Problem> {
+    let code = cx.text(
+        at,
+        &Variables::new(),
+        What::of("the error code", node),
+        code,
+    )?;
     let Some(handler) = triggers::error::handler(cx, at, &code) else {
         return Err(triggers::error::unhandled(cx, at, &code, ""));
     };

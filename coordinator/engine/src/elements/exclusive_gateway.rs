@@ -19,7 +19,15 @@ pub(super) fn enter(cx: &mut Cx<'_>, at: At, node: &Node) -> Result<(), Problem>
             None => true,
             Some(condition) => {
                 let part = format!("the condition of flow '{}'", flow.id);
-                cx.condition(at, &over, What { part: &part, id: &node.id }, condition)?
+                cx.condition(
+                    at,
+                    &over,
+                    What {
+                        part: &part,
+                        id: &node.id,
+                    },
+                    condition,
+                )?
             }
         };
         if holds {

@@ -11,12 +11,25 @@ use crate::variables::Json;
 
 pub(super) fn enter(cx: &mut Cx<'_>, at: At, node: &Node, task: &JobTask) -> Result<(), Problem> {
     let prepared = activity::prepare(cx, at, node)?;
-    let job_type = cx.text(at, &prepared.locals, What::of("the job type", node), &task.job_type)?;
+    let job_type = cx.text(
+        at,
+        &prepared.locals,
+        What::of("the job type", node),
+        &task.job_type,
+    )?;
     if job_type.is_empty() {
-        let message = format!("the job type of '{}' is empty: nobody can ask for such a job", node.id);
+        let message = format!(
+            "the job type of '{}' is empty: nobody can ask for such a job",
+            node.id
+        );
         return Err(Problem::new(IncidentKind::ExtractValueError, message));
     }
-    let retries = cx.integer(at, &prepared.locals, What::of("the number of retries", node), &task.retries)?;
+    let retries = cx.integer(
+        at,
+        &prepared.locals,
+        What::of("the number of retries", node),
+        &task.retries,
+    )?;
     let retries = i32::try_from(retries.max(0)).unwrap_or(i32::MAX);
     let headers = match &task.user_task {
         None => None,
@@ -27,17 +40,42 @@ pub(super) fn enter(cx: &mut Cx<'_>, at: At, node: &Node, task: &JobTask) -> Res
     };
     activity::begin(cx, at, prepared);
     let job = cx.fresh_key();
-    cx.emit(at.segment, Event::JobOpened { token: at.token, job, node: node.symbol, job_type, retries, headers });
+    cx.emit(
+        at.segment,
+        Event::JobOpened {
+            token: at.token,
+            job,
+            node: node.symbol,
+            job_type,
+            retries,
+            headers,
+        },
+    );
     if retries == 0 {
-        cx.emit(at.segment, Event::JobFailed { token: at.token, job, retries, retry_at: None, message: String::new() });
-        let message = format!("the model gives '{}' 0 retries: correct the model, or resolve the incident to try once", node.id);
+        cx.emit(
+            at.segment,
+            Event::JobFailed {
+                token: at.token,
+                job,
+                retries,
+                retry_at: None,
+                message: String::new(),
+            },
+        );
+        let message = format!(
+            "the model gives '{}' 0 retries: correct the model, or resolve the incident to try once",
+            node.id
+        );
         cx.raise(at, Problem::new(IncidentKind::JobNoRetries, message));
     }
     Ok(())
 }
 
 pub(super) fn cancel(cx: &mut Cx<'_>, at: At) {
-    let event = cx.token(at).job().map(|job| Event::JobCancelled { token: at.token, job: job.key });
+    let event = cx.token(at).job().map(|job| Event::JobCancelled {
+        token: at.token,
+        job: job.key,
+    });
     super::end_wait(cx, at, event);
 }
 
@@ -45,7 +83,9 @@ pub(super) fn cancel(cx: &mut Cx<'_>, at: At) {
 fn with_details(headers: &Json, details: &crate::event::UserTaskDetails) -> Json {
     let mut all: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(headers.as_str()).expect("compile wrote the headers as a JSON object");
-    let list = |names: &[smol_str::SmolStr]| (!names.is_empty()).then(|| serde_json::json!(names).to_string());
+    let list = |names: &[smol_str::SmolStr]| {
+        (!names.is_empty()).then(|| serde_json::json!(names).to_string())
+    };
     let text = |value: &Option<smol_str::SmolStr>| value.as_ref().map(ToString::to_string);
     let entries = [
         ("assignee", text(&details.assignee)),

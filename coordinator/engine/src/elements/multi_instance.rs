@@ -17,31 +17,61 @@ pub(crate) const CHILDREN_MAX: usize = 1_000_000;
 
 const LOOP_COUNTER: SmolStr = SmolStr::new_static("loopCounter");
 
-pub(super) fn enter<'a>(cx: &mut Cx<'a>, at: At, node: &'a Node, marker: &'a MultiInstance) -> Result<(), Problem> {
+pub(super) fn enter<'a>(
+    cx: &mut Cx<'a>,
+    at: At,
+    node: &'a Node,
+    marker: &'a MultiInstance,
+) -> Result<(), Problem> {
     let prepared = activity::prepare(cx, at, node)?;
     let items = items(cx, at, node, marker)?;
     activity::begin(cx, at, prepared);
     let total = items.len() as u32;
     let first_segment = cx.next_segment();
-    cx.emit(at.segment, Event::ChildrenPlanned { token: at.token, total, first_segment, items });
+    cx.emit(
+        at.segment,
+        Event::ChildrenPlanned {
+            token: at.token,
+            total,
+            first_segment,
+            items,
+        },
+    );
     if total == 0 {
         return complete(cx, at, node, marker);
     }
     let root = cx.root();
-    cx.emit(root.segment, Event::SegmentsReserved { next: first_segment + total });
-    cx.push(Todo::Spawn { segment: at.segment, body: at.token });
+    cx.emit(
+        root.segment,
+        Event::SegmentsReserved {
+            next: first_segment + total,
+        },
+    );
+    cx.push(Todo::Spawn {
+        segment: at.segment,
+        body: at.token,
+    });
     Ok(())
 }
 
 /// The rest is done: the body completes.
-pub(super) fn resume<'a>(cx: &mut Cx<'a>, at: At, node: &'a Node, marker: &'a MultiInstance) -> Result<(), Problem> {
+pub(super) fn resume<'a>(
+    cx: &mut Cx<'a>,
+    at: At,
+    node: &'a Node,
+    marker: &'a MultiInstance,
+) -> Result<(), Problem> {
     complete(cx, at, node, marker)
 }
 
 /// Ends the children, some in each step.
 pub(super) fn cancel(cx: &mut Cx<'_>, at: At) {
     if Cx::body_is_busy(cx.token(at)) {
-        cx.push(Todo::EndChildren { segment: at.segment, body: at.token, from: 0 });
+        cx.push(Todo::EndChildren {
+            segment: at.segment,
+            body: at.token,
+            from: 0,
+        });
     }
 }
 
@@ -49,7 +79,9 @@ pub(super) fn cancel(cx: &mut Cx<'_>, at: At) {
 pub(crate) fn spawn(cx: &mut Cx<'_>, at: At) {
     for _ in 0..CHILDREN_PER_WORK {
         let Some(token) = cx.find(at) else { return };
-        let (Some(body), Phase::Active) = (token.body(), token.phase()) else { return };
+        let (Some(body), Phase::Active) = (token.body(), token.phase()) else {
+            return;
+        };
         let Element { marker, inner } = element(cx, at);
         if body.spawned == body.total || (marker.sequential && body.active() > 0) {
             return;
@@ -63,13 +95,35 @@ pub(crate) fn spawn(cx: &mut Cx<'_>, at: At) {
         locals.set(LOOP_COUNTER, Json::from_trusted((index + 1).to_string()));
         let token = cx.fresh_key();
         let (parent, body, node) = (at.segment, at.token, inner.symbol);
-        cx.emit(segment, Event::ChildStarted { parent, body, index, token, node, locals });
-        cx.emit(at.segment, Event::ChildrenSpawned { token: at.token, spawned: index + 1 });
+        cx.emit(
+            segment,
+            Event::ChildStarted {
+                parent,
+                body,
+                index,
+                token,
+                node,
+                locals,
+            },
+        );
+        cx.emit(
+            at.segment,
+            Event::ChildrenSpawned {
+                token: at.token,
+                spawned: index + 1,
+            },
+        );
         cx.activate(At { segment, token });
     }
-    let more = cx.find(at).and_then(|token| token.body()).is_some_and(|body| body.spawned < body.total);
+    let more = cx
+        .find(at)
+        .and_then(|token| token.body())
+        .is_some_and(|body| body.spawned < body.total);
     if more {
-        cx.push(Todo::Spawn { segment: at.segment, body: at.token });
+        cx.push(Todo::Spawn {
+            segment: at.segment,
+            body: at.token,
+        });
     }
 }
 
@@ -79,23 +133,45 @@ pub(crate) fn end_children(cx: &mut Cx<'_>, at: At, from: u32) -> Option<Todo> {
     let first = body.first_segment;
     let batch: Vec<u32> = body.alive(from).take(CHILDREN_PER_WORK as usize).collect();
     for index in batch {
-        let Some(child) = cx.instance().segment(first + index).and_then(|segment| segment.first()) else {
-            return Some(Todo::EndChildren { segment: at.segment, body: at.token, from: index });
+        let Some(child) = cx
+            .instance()
+            .segment(first + index)
+            .and_then(|segment| segment.first())
+        else {
+            return Some(Todo::EndChildren {
+                segment: at.segment,
+                body: at.token,
+                from: index,
+            });
         };
-        let child = At { segment: first + index, token: child.key() };
+        let child = At {
+            segment: first + index,
+            token: child.key(),
+        };
         cx.terminate(child, None);
         let next = index + 1;
-        let more = cx.find(at).and_then(|token| token.body()).is_some_and(|body| body.alive(next).next().is_some());
+        let more = cx
+            .find(at)
+            .and_then(|token| token.body())
+            .is_some_and(|body| body.alive(next).next().is_some());
         if !more {
             return None;
         }
         if index + 1 == from + CHILDREN_PER_WORK {
-            cx.push(Todo::EndChildren { segment: at.segment, body: at.token, from: next });
+            cx.push(Todo::EndChildren {
+                segment: at.segment,
+                body: at.token,
+                from: next,
+            });
             return None;
         }
     }
     let from = cx.find(at)?.body()?.alive(from + 1).next()?;
-    cx.push(Todo::EndChildren { segment: at.segment, body: at.token, from });
+    cx.push(Todo::EndChildren {
+        segment: at.segment,
+        body: at.token,
+        from,
+    });
     None
 }
 
@@ -116,7 +192,8 @@ pub(crate) fn finish_child(
         None => None,
         Some(expression) => {
             let what = What::of("the output element", node);
-            let found = cx.evaluate_for(IncidentKind::ExtractValueError, at, &over, what, expression)?;
+            let found =
+                cx.evaluate_for(IncidentKind::ExtractValueError, at, &over, what, expression)?;
             Some(Json::from_trusted(found.value.to_json()))
         }
     };
@@ -124,7 +201,13 @@ pub(crate) fn finish_child(
     let done = match &marker.completion_condition {
         None => false,
         Some(condition) => {
-            let body = cx.token(At { segment: parent.segment, token: parent.body }).body().expect("it planned this child");
+            let body = cx
+                .token(At {
+                    segment: parent.segment,
+                    token: parent.body,
+                })
+                .body()
+                .expect("it planned this child");
             let counters = [
                 ("numberOfInstances", body.spawned),
                 ("numberOfActiveInstances", body.active() - 1),
@@ -132,24 +215,51 @@ pub(crate) fn finish_child(
                 ("numberOfTerminatedInstances", body.terminated),
             ];
             for (name, value) in counters {
-                over.set(SmolStr::new_static(name), Json::from_trusted(value.to_string()));
+                over.set(
+                    SmolStr::new_static(name),
+                    Json::from_trusted(value.to_string()),
+                );
             }
-            cx.condition(at, &over, What::of("the completion condition", node), condition)?
+            cx.condition(
+                at,
+                &over,
+                What::of("the completion condition", node),
+                condition,
+            )?
         }
     };
     cx.release(at);
     cx.write(writes);
-    cx.emit(at.segment, Event::TokenLeft { token: at.token, completed: true });
+    cx.emit(
+        at.segment,
+        Event::TokenLeft {
+            token: at.token,
+            completed: true,
+        },
+    );
     child_ended(cx, parent, Some(output), done);
     Ok(())
 }
 
 /// Counts a child that ended: with an entry for the output collection when it completed. `done` tells that the completion
 /// condition holds.
-pub(crate) fn child_ended(cx: &mut Cx<'_>, parent: Parent, result: Option<Option<Json>>, done: bool) {
-    let at = At { segment: parent.segment, token: parent.body };
+pub(crate) fn child_ended(
+    cx: &mut Cx<'_>,
+    parent: Parent,
+    result: Option<Option<Json>>,
+    done: bool,
+) {
+    let at = At {
+        segment: parent.segment,
+        token: parent.body,
+    };
     let completed = result.is_some();
-    let ended = Event::ChildEnded { token: parent.body, index: parent.index, output: result.flatten(), completed };
+    let ended = Event::ChildEnded {
+        token: parent.body,
+        index: parent.index,
+        output: result.flatten(),
+        completed,
+    };
     cx.emit(parent.segment, ended);
     let token = cx.token(at);
     let phase = token.phase();
@@ -170,14 +280,21 @@ pub(crate) fn child_ended(cx: &mut Cx<'_>, parent: Parent, result: Option<Option
             if done {
                 cx.emit(at.segment, Event::ChildrenDone { token: at.token });
                 if active > 0 {
-                    cx.push(Todo::EndChildren { segment: at.segment, body: at.token, from: 0 });
+                    cx.push(Todo::EndChildren {
+                        segment: at.segment,
+                        body: at.token,
+                        from: 0,
+                    });
                 } else {
                     cx.resume(at);
                 }
             } else if unspawned {
                 let Element { marker, .. } = element(cx, at);
                 if marker.sequential {
-                    cx.push(Todo::Spawn { segment: at.segment, body: at.token });
+                    cx.push(Todo::Spawn {
+                        segment: at.segment,
+                        body: at.token,
+                    });
                 }
             } else if active == 0 {
                 cx.resume(at);
@@ -195,10 +312,18 @@ fn element<'a>(cx: &Cx<'a>, at: At) -> Element<'a> {
     let crate::process::Element::MultiInstance(marker) = &cx.node(at).element else {
         unreachable!("a token with children is on a multi-instance body")
     };
-    Element { marker, inner: cx.process.node(marker.inner) }
+    Element {
+        marker,
+        inner: cx.process.node(marker.inner),
+    }
 }
 
-fn complete<'a>(cx: &mut Cx<'a>, at: At, node: &'a Node, marker: &MultiInstance) -> Result<(), Problem> {
+fn complete<'a>(
+    cx: &mut Cx<'a>,
+    at: At,
+    node: &'a Node,
+    marker: &MultiInstance,
+) -> Result<(), Problem> {
     let mut results = Variables::new();
     if let Some(name) = &marker.output_collection {
         let body = cx.token(at).body().expect("its children were planned");
@@ -206,9 +331,16 @@ fn complete<'a>(cx: &mut Cx<'a>, at: At, node: &'a Node, marker: &MultiInstance)
     }
     let scope = cx.scope(at).expect("an activity is in a scope");
     cx.check_size(scope, node, &results)?;
-    let writes = if results.is_empty() { Vec::new() } else { cx.propagate(scope, results) };
+    let writes = if results.is_empty() {
+        Vec::new()
+    } else {
+        cx.propagate(scope, results)
+    };
     let repeats = node.parent.map(|parent| &cx.process.node(parent).element);
-    debug_assert!(!matches!(repeats, Some(crate::process::Element::MultiInstance(_))), "a body is not repeated itself");
+    debug_assert!(
+        !matches!(repeats, Some(crate::process::Element::MultiInstance(_))),
+        "a body is not repeated itself"
+    );
     let flows = super::flows_out(cx, at, node, &writes)?;
     cx.release(at);
     cx.write(writes);
@@ -223,7 +355,12 @@ fn collected(body: &Body) -> Json {
         if index > 0 {
             text.push(',');
         }
-        text.push_str(body.outputs.get(index).and_then(Option::as_ref).map_or("null", Json::as_str));
+        text.push_str(
+            body.outputs
+                .get(index)
+                .and_then(Option::as_ref)
+                .map_or("null", Json::as_str),
+        );
     }
     text.push(']');
     Json::from_trusted(text)
@@ -233,7 +370,13 @@ fn items(cx: &Cx<'_>, at: At, node: &Node, marker: &MultiInstance) -> Result<Vec
     let what = What::of("the input collection", node);
     let scope = cx.scope(at).unwrap_or(at);
     let kind = IncidentKind::ExtractValueError;
-    let found = cx.evaluate_for(kind, scope, &Variables::new(), what, &marker.input_collection)?;
+    let found = cx.evaluate_for(
+        kind,
+        scope,
+        &Variables::new(),
+        what,
+        &marker.input_collection,
+    )?;
     let feel::Value::List(items) = &found.value else {
         let message = format!(
             "{what} expects a list: `={}` gave {}; correct the variables, then resolve the incident",
@@ -244,8 +387,14 @@ fn items(cx: &Cx<'_>, at: At, node: &Node, marker: &MultiInstance) -> Result<Vec
     };
     let items = items.items();
     if items.len() > CHILDREN_MAX {
-        let message = format!("{what} has {} items, the limit is {CHILDREN_MAX}: split the work", items.len());
+        let message = format!(
+            "{what} has {} items, the limit is {CHILDREN_MAX}: split the work",
+            items.len()
+        );
         return Err(Problem::new(IncidentKind::LimitExceeded, message));
     }
-    Ok(items.iter().map(|item| Json::from_trusted(item.to_json())).collect())
+    Ok(items
+        .iter()
+        .map(|item| Json::from_trusted(item.to_json()))
+        .collect())
 }

@@ -8,7 +8,12 @@ use crate::step::{At, Cx};
 use crate::variables::Variables;
 
 /// Counts an arrival. The token is given out when the last flow arrives; a second token on one flow waits for its own round.
-pub(super) fn may_enter(cx: &mut Cx<'_>, scope: At, node: &Node, flow: Option<Symbol>) -> Option<At> {
+pub(super) fn may_enter(
+    cx: &mut Cx<'_>,
+    scope: At,
+    node: &Node,
+    flow: Option<Symbol>,
+) -> Option<At> {
     let Some(flow) = flow.filter(|_| node.incoming.len() > 1) else {
         return Some(cx.place(scope, node, flow, Variables::new()));
     };
@@ -17,17 +22,37 @@ pub(super) fn may_enter(cx: &mut Cx<'_>, scope: At, node: &Node, flow: Option<Sy
             && token.scope() == Some(scope.token)
             && matches!(token.wait(), Wait::Join { arrived } if !arrived.contains(&flow))
     };
-    let waiting = cx.segment(scope.segment).tokens().iter().find(waits).map(Token::key);
+    let waiting = cx
+        .segment(scope.segment)
+        .tokens()
+        .iter()
+        .find(waits)
+        .map(Token::key);
     let at = match waiting {
-        Some(token) => At { segment: scope.segment, token },
+        Some(token) => At {
+            segment: scope.segment,
+            token,
+        },
         None => cx.place(scope, node, Some(flow), Variables::new()),
     };
-    cx.emit(at.segment, Event::TokenArrived { token: at.token, flow });
+    cx.emit(
+        at.segment,
+        Event::TokenArrived {
+            token: at.token,
+            flow,
+        },
+    );
     if !is_complete(cx, at, node) {
         return None;
     }
     if let Some(incident) = cx.token(at).incident().map(|incident| incident.key) {
-        cx.emit(at.segment, Event::IncidentResolved { token: at.token, incident });
+        cx.emit(
+            at.segment,
+            Event::IncidentResolved {
+                token: at.token,
+                incident,
+            },
+        );
     }
     Some(at)
 }
@@ -51,16 +76,25 @@ pub(super) fn recheck(cx: &mut Cx<'_>, scope: At) {
         .tokens()
         .iter()
         .filter(|token| token.scope() == Some(scope.token))
-        .map(|token| At { segment: scope.segment, token: token.key() })
+        .map(|token| At {
+            segment: scope.segment,
+            token: token.key(),
+        })
         .collect();
     for at in &inside {
         let token = cx.token(*at);
-        let Wait::Join { arrived } = token.wait() else { continue };
+        let Wait::Join { arrived } = token.wait() else {
+            continue;
+        };
         if token.incident().is_some() {
             continue;
         }
         let node = cx.node(*at);
-        let missing = node.incoming.iter().map(|flow| cx.process.flow(*flow)).filter(|f| !arrived.contains(&f.symbol));
+        let missing = node
+            .incoming
+            .iter()
+            .map(|flow| cx.process.flow(*flow))
+            .filter(|f| !arrived.contains(&f.symbol));
         let stuck = missing.into_iter().find(|flow| {
             !inside.iter().filter(|other| *other != at).any(|other| {
                 let from = cx.process.find(cx.token(*other).node());
@@ -81,6 +115,11 @@ pub(super) fn recheck(cx: &mut Cx<'_>, scope: At) {
 fn is_complete(cx: &Cx<'_>, at: At, node: &Node) -> bool {
     match cx.token(at).wait() {
         Wait::Join { arrived } => arrived.len() == node.incoming.len(),
-        Wait::Nothing | Wait::Job(_) | Wait::UserTask { .. } | Wait::Timer { .. } | Wait::Message { .. } | Wait::Children => true,
+        Wait::Nothing
+        | Wait::Job(_)
+        | Wait::UserTask { .. }
+        | Wait::Timer { .. }
+        | Wait::Message { .. }
+        | Wait::Children => true,
     }
 }

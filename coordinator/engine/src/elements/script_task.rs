@@ -7,10 +7,24 @@ use crate::process::{Node, Script};
 use crate::step::{At, Cx};
 use crate::variables::{Json, Variables};
 
-pub(super) fn enter<'a>(cx: &mut Cx<'a>, at: At, node: &'a Node, script: &'a Script) -> Result<(), Problem> {
+pub(super) fn enter<'a>(
+    cx: &mut Cx<'a>,
+    at: At,
+    node: &'a Node,
+    script: &'a Script,
+) -> Result<(), Problem> {
     activity::done_at_once(cx, at, node, |cx, locals| {
         let what = What::of("the script", node);
-        let found = cx.evaluate_for(IncidentKind::ExtractValueError, at, locals, what, &script.expression)?;
-        Ok(Variables::from_iter([(script.result.clone(), Json::from_trusted(found.value.to_json()))]))
+        let found = cx.evaluate_for(
+            IncidentKind::ExtractValueError,
+            at,
+            locals,
+            what,
+            &script.expression,
+        )?;
+        Ok(Variables::from_iter([(
+            script.result.clone(),
+            Json::from_trusted(found.value.to_json()),
+        )]))
     })
 }

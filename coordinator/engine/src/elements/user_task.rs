@@ -18,13 +18,24 @@ pub(super) fn enter(cx: &mut Cx<'_>, at: At, node: &Node, task: &UserTask) -> Re
     let details = Box::new(details(cx, at, &prepared.locals, node, task)?);
     activity::begin(cx, at, prepared);
     let key = cx.fresh_key();
-    cx.emit(at.segment, Event::UserTaskOpened { token: at.token, task: key, node: node.symbol, details });
+    cx.emit(
+        at.segment,
+        Event::UserTaskOpened {
+            token: at.token,
+            task: key,
+            node: node.symbol,
+            details,
+        },
+    );
     Ok(())
 }
 
 pub(super) fn cancel(cx: &mut Cx<'_>, at: At) {
     let event = match cx.token(at).wait() {
-        Wait::UserTask { task, .. } => Some(Event::UserTaskCancelled { token: at.token, task: *task }),
+        Wait::UserTask { task, .. } => Some(Event::UserTaskCancelled {
+            token: at.token,
+            task: *task,
+        }),
         Wait::Nothing
         | Wait::Join { .. }
         | Wait::Job(_)
@@ -44,20 +55,31 @@ pub(super) fn details(
     task: &UserTask,
 ) -> Result<UserTaskDetails, Problem> {
     let text = |part: &'static str, value: &Option<Value>| -> Result<Option<SmolStr>, Problem> {
-        let text = value.as_ref().map(|value| cx.text(at, over, What::of(part, node), value)).transpose()?;
+        let text = value
+            .as_ref()
+            .map(|value| cx.text(at, over, What::of(part, node), value))
+            .transpose()?;
         Ok(text.filter(|text| !text.is_empty()))
     };
     let texts = |part: &'static str, value: &Option<Value>| -> Result<Vec<SmolStr>, Problem> {
-        value.as_ref().map_or(Ok(Vec::new()), |value| cx.texts(at, over, What::of(part, node), value))
+        value.as_ref().map_or(Ok(Vec::new()), |value| {
+            cx.texts(at, over, What::of(part, node), value)
+        })
     };
     let priority = match &task.priority {
         None => PRIORITY_USUAL,
         Some(value) => {
             let found = cx.integer(at, over, What::of("the priority", node), value)?;
-            u8::try_from(found).ok().filter(|priority| *priority <= 100).ok_or_else(|| {
-                let message = format!("the priority of '{}' is {found}: expected 0 to 100", node.id);
-                Problem::new(IncidentKind::ExtractValueError, message)
-            })?
+            u8::try_from(found)
+                .ok()
+                .filter(|priority| *priority <= 100)
+                .ok_or_else(|| {
+                    let message = format!(
+                        "the priority of '{}' is {found}: expected 0 to 100",
+                        node.id
+                    );
+                    Problem::new(IncidentKind::ExtractValueError, message)
+                })?
         }
     };
     Ok(UserTaskDetails {

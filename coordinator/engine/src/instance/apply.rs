@@ -1,7 +1,8 @@
 //! Apply: how each event changes the state. Total: it never fails, never decides, and is the only code that writes a segment.
 
 use super::{
-    Attached, AttachedTrigger, Body, Header, Incident, Instance, Job, JobState, Origin, Parent, Phase, Segment, Token, Wait,
+    Attached, AttachedTrigger, Body, Header, Incident, Instance, Job, JobState, Origin, Parent,
+    Phase, Segment, Token, Wait,
 };
 use crate::event::{Event, Millis, Record};
 use crate::key::{Key, ROOT_SEGMENT, SegmentId};
@@ -32,7 +33,13 @@ impl Instance {
 impl Segment {
     fn begin(id: SegmentId, at: Millis, event: &Event) -> Segment {
         match event {
-            Event::InstanceStarted { definition, node, variables, business_id, tags } => {
+            Event::InstanceStarted {
+                definition,
+                node,
+                variables,
+                business_id,
+                tags,
+            } => {
                 let mut token = Token::new(id.root, *node, None, None);
                 token.variables = variables.clone();
                 token.open(Wait::Children);
@@ -44,15 +51,40 @@ impl Segment {
                     todo: Vec::new(),
                     next_segment: ROOT_SEGMENT + 1,
                 };
-                Segment { id, origin: Origin::Root(header), tokens: vec![token], activations: 1, stopped: false }
+                Segment {
+                    id,
+                    origin: Origin::Root(header),
+                    tokens: vec![token],
+                    activations: 1,
+                    stopped: false,
+                }
             }
-            Event::ChildStarted { parent, body, index, token, node, locals } => {
+            Event::ChildStarted {
+                parent,
+                body,
+                index,
+                token,
+                node,
+                locals,
+            } => {
                 let mut first = Token::new(*token, *node, Some(*body), None);
                 first.variables = locals.clone();
-                let parent = Parent { segment: *parent, body: *body, index: *index };
-                Segment { id, origin: Origin::Child(parent), tokens: vec![first], activations: 1, stopped: false }
+                let parent = Parent {
+                    segment: *parent,
+                    body: *body,
+                    index: *index,
+                };
+                Segment {
+                    id,
+                    origin: Origin::Child(parent),
+                    tokens: vec![first],
+                    activations: 1,
+                    stopped: false,
+                }
             }
-            other => unreachable!("segment {id:?} begins with {other:?}: journals begin with a start"),
+            other => {
+                unreachable!("segment {id:?} begins with {other:?}: journals begin with a start")
+            }
         }
     }
 
@@ -62,7 +94,13 @@ impl Segment {
             Event::InstanceStarted { .. } | Event::ChildStarted { .. } => {
                 unreachable!("{event:?} begins a segment, and {:?} has begun", self.id)
             }
-            Event::TokenEntered { token, node, scope, flow, payload } => {
+            Event::TokenEntered {
+                token,
+                node,
+                scope,
+                flow,
+                payload,
+            } => {
                 let mut entered = Token::new(*token, *node, Some(*scope), *flow);
                 if !payload.is_empty() {
                     entered.pending = Some(payload.clone());
@@ -75,11 +113,22 @@ impl Segment {
             }
             Event::TokenArrived { token, flow } => match &mut self.at(*token).wait {
                 Wait::Join { arrived } => arrived.push(*flow),
-                wait => *wait = Wait::Join { arrived: vec![*flow] },
+                wait => {
+                    *wait = Wait::Join {
+                        arrived: vec![*flow],
+                    }
+                }
             },
             Event::ScopeOpened { token } => self.at(*token).open(Wait::Children),
             Event::VariablesSet { scope, variables } => self.at(*scope).variables.merge(variables),
-            Event::JobOpened { token, job, job_type, retries, headers, .. } => self.at(*token).open(Wait::Job(Job {
+            Event::JobOpened {
+                token,
+                job,
+                job_type,
+                retries,
+                headers,
+                ..
+            } => self.at(*token).open(Wait::Job(Job {
                 key: *job,
                 job_type: job_type.clone(),
                 retries: *retries,
@@ -87,15 +136,26 @@ impl Segment {
                 state: JobState::Open,
                 headers: headers.clone(),
             })),
-            Event::JobCompleted { token, variables, .. } => {
+            Event::JobCompleted {
+                token, variables, ..
+            } => {
                 self.answered(*token, variables);
             }
-            Event::JobFailed { token, retries, retry_at, .. } => {
+            Event::JobFailed {
+                token,
+                retries,
+                retry_at,
+                ..
+            } => {
                 self.activations = 0;
                 if let Wait::Job(job) = &mut self.at(*token).wait {
                     job.retries = *retries;
                     job.retry_at = *retry_at;
-                    job.state = if *retries > 0 { JobState::Open } else { JobState::Failed };
+                    job.state = if *retries > 0 {
+                        JobState::Open
+                    } else {
+                        JobState::Failed
+                    };
                 }
             }
             Event::JobErrorThrown { token, caught, .. } => {
@@ -107,7 +167,12 @@ impl Segment {
                     job.state = JobState::Errored;
                 }
             }
-            Event::JobRetriesSet { token, retries, offered, .. } => {
+            Event::JobRetriesSet {
+                token,
+                retries,
+                offered,
+                ..
+            } => {
                 if let Wait::Job(job) = &mut self.at(*token).wait {
                     job.retries = *retries;
                     if *offered {
@@ -116,24 +181,49 @@ impl Segment {
                     }
                 }
             }
-            Event::UserTaskOpened { token, task, details, .. } => {
-                self.at(*token).open(Wait::UserTask { task: *task, assignee: details.assignee.clone() });
+            Event::UserTaskOpened {
+                token,
+                task,
+                details,
+                ..
+            } => {
+                self.at(*token).open(Wait::UserTask {
+                    task: *task,
+                    assignee: details.assignee.clone(),
+                });
             }
-            Event::UserTaskAssigned { token, assignee, .. } => {
+            Event::UserTaskAssigned {
+                token, assignee, ..
+            } => {
                 if let Wait::UserTask { assignee: have, .. } = &mut self.at(*token).wait {
                     have.clone_from(assignee);
                 }
             }
-            Event::UserTaskCompleted { token, variables, .. } => self.answered(*token, variables),
+            Event::UserTaskCompleted {
+                token, variables, ..
+            } => self.answered(*token, variables),
             Event::JobCancelled { token, .. } | Event::UserTaskCancelled { token, .. } => {
                 self.at(*token).wait = Wait::Nothing;
             }
-            Event::TimerSet { token, timer, on, due, repeat } => {
+            Event::TimerSet {
+                token,
+                timer,
+                on,
+                due,
+                repeat,
+            } => {
                 let token = self.at(*token);
                 if token.node == *on {
-                    token.open(Wait::Timer { timer: *timer, due: *due });
+                    token.open(Wait::Timer {
+                        timer: *timer,
+                        due: *due,
+                    });
                 } else {
-                    let trigger = AttachedTrigger::Timer { timer: *timer, due: *due, repeat: repeat.clone() };
+                    let trigger = AttachedTrigger::Timer {
+                        timer: *timer,
+                        due: *due,
+                        repeat: repeat.clone(),
+                    };
                     token.attached.push(Attached { on: *on, trigger });
                 }
             }
@@ -152,30 +242,59 @@ impl Segment {
                     token.wait = Wait::Nothing;
                 }
             }
-            Event::SubscriptionOpened { token, subscription, on, name, correlation_key, .. } => {
+            Event::SubscriptionOpened {
+                token,
+                subscription,
+                on,
+                name,
+                correlation_key,
+                ..
+            } => {
                 let token = self.at(*token);
-                let (subscription, name, correlation_key) = (*subscription, name.clone(), correlation_key.clone());
+                let (subscription, name, correlation_key) =
+                    (*subscription, name.clone(), correlation_key.clone());
                 if token.node == *on {
-                    token.open(Wait::Message { subscription, name, correlation_key });
+                    token.open(Wait::Message {
+                        subscription,
+                        name,
+                        correlation_key,
+                    });
                 } else {
-                    let trigger = AttachedTrigger::Message { subscription, name, correlation_key };
+                    let trigger = AttachedTrigger::Message {
+                        subscription,
+                        name,
+                        correlation_key,
+                    };
                     token.attached.push(Attached { on: *on, trigger });
                 }
             }
-            Event::MessageCorrelated { token, subscription, variables, .. } => {
+            Event::MessageCorrelated {
+                token,
+                subscription,
+                variables,
+                ..
+            } => {
                 self.activations = 0;
                 let own = matches!(&self.at(*token).wait, Wait::Message { subscription: own, .. } if own == subscription);
                 if own {
                     self.answered(*token, variables);
                 }
             }
-            Event::SubscriptionClosed { token, subscription } => {
+            Event::SubscriptionClosed {
+                token,
+                subscription,
+            } => {
                 let token = self.at(*token);
                 if !token.detach_subscription(*subscription) {
                     token.wait = Wait::Nothing;
                 }
             }
-            Event::ChildrenPlanned { token, total, first_segment, items } => {
+            Event::ChildrenPlanned {
+                token,
+                total,
+                first_segment,
+                items,
+            } => {
                 let token = self.at(*token);
                 token.open(Wait::Children);
                 token.body = Some(Box::new(Body {
@@ -196,7 +315,12 @@ impl Segment {
                     body.items = Vec::new();
                 }
             }
-            Event::ChildEnded { token, index, output, completed } => {
+            Event::ChildEnded {
+                token,
+                index,
+                output,
+                completed,
+            } => {
                 let body = self.body(*token);
                 body.ended[*index as usize / 64] |= 1 << (index % 64);
                 if *completed {
@@ -225,8 +349,18 @@ impl Segment {
                 }
             }
             Event::TokenLeft { token, .. } => self.remove(*token),
-            Event::IncidentRaised { token, incident, kind, message, .. } => {
-                self.at(*token).incident = Some(Incident { key: *incident, kind: *kind, message: message.clone() });
+            Event::IncidentRaised {
+                token,
+                incident,
+                kind,
+                message,
+                ..
+            } => {
+                self.at(*token).incident = Some(Incident {
+                    key: *incident,
+                    kind: *kind,
+                    message: message.clone(),
+                });
             }
             Event::IncidentResolved { token, .. } => {
                 self.activations = 0;
@@ -271,16 +405,24 @@ impl Segment {
     }
 
     fn find(&mut self, key: Key) -> Option<&mut Token> {
-        self.tokens.binary_search_by_key(&key, |token| token.key).ok().map(|at| &mut self.tokens[at])
+        self.tokens
+            .binary_search_by_key(&key, |token| token.key)
+            .ok()
+            .map(|at| &mut self.tokens[at])
     }
 
     fn at(&mut self, key: Key) -> &mut Token {
         let id = self.id;
-        self.find(key).unwrap_or_else(|| unreachable!("an event of {id:?} names token {key:?}, which is not there"))
+        self.find(key).unwrap_or_else(|| {
+            unreachable!("an event of {id:?} names token {key:?}, which is not there")
+        })
     }
 
     fn body(&mut self, key: Key) -> &mut Body {
-        self.at(key).body.as_deref_mut().unwrap_or_else(|| unreachable!("token {key:?} has no children planned"))
+        self.at(key)
+            .body
+            .as_deref_mut()
+            .unwrap_or_else(|| unreachable!("token {key:?} has no children planned"))
     }
 }
 
@@ -310,7 +452,9 @@ impl Token {
 
     fn detach_timer(&mut self, timer: Key) -> bool {
         let before = self.attached.len();
-        self.attached.retain(|a| !matches!(&a.trigger, AttachedTrigger::Timer { timer: t, .. } if *t == timer));
+        self.attached.retain(
+            |a| !matches!(&a.trigger, AttachedTrigger::Timer { timer: t, .. } if *t == timer),
+        );
         self.attached.len() < before
     }
 

@@ -14,17 +14,40 @@ use smol_str::SmolStr;
 
 /// Starts an instance: its key is the first fresh one.
 #[must_use]
-pub fn create(env: Env<'_>, process: &Process, definition: Key, start: Start) -> (Instance, Decided) {
+pub fn create(
+    env: Env<'_>,
+    process: &Process,
+    definition: Key,
+    start: Start,
+) -> (Instance, Decided) {
     let root = env.keys.take();
     let mut instance = Instance::new();
     let mut cx = Cx::new(env, process, &mut instance, root);
-    let Start { variables, business_id, tags } = start;
-    cx.emit(ROOT_SEGMENT, Event::InstanceStarted { definition, node: process.root(), variables, business_id, tags });
+    let Start {
+        variables,
+        business_id,
+        tags,
+    } = start;
+    cx.emit(
+        ROOT_SEGMENT,
+        Event::InstanceStarted {
+            definition,
+            node: process.root(),
+            variables,
+            business_id,
+            tags,
+        },
+    );
     let Element::Process(scope) = &process.node(PROCESS_NODE).element else {
         unreachable!("node 0 is the process: compile put it there")
     };
     let top = cx.root();
-    cx.enter_next(top, process.node(scope.start).symbol, None, Variables::new());
+    cx.enter_next(
+        top,
+        process.node(scope.start).symbol,
+        None,
+        Variables::new(),
+    );
     cx.work();
     let decided = cx.into_decided();
     (instance, decided)
@@ -45,7 +68,10 @@ pub fn step(
     let segment = instance.known(number);
     let root = segment.id().root;
     if segment.has_ended() {
-        return Err(Rejection::NotFound { what: "process instance", key: root });
+        return Err(Rejection::NotFound {
+            what: "process instance",
+            key: root,
+        });
     }
     if instance.segments().any(Segment::is_stopped) && !matches!(command, Command::Cancel) {
         return Err(Rejection::Stopped(root));
@@ -70,21 +96,46 @@ impl Cx<'_> {
     fn admit(&mut self, number: u32, command: Command) -> Result<(), Rejection> {
         match command {
             Command::CompleteJob { job, variables } => self.complete_job(number, job, variables),
-            Command::FailJob { job, retries, retry_at, message, variables } => {
+            Command::FailJob {
+                job,
+                retries,
+                retry_at,
+                message,
+                variables,
+            } => {
                 let at = self.open_job(number, job)?;
                 let token = at.token;
                 if !variables.is_empty() {
-                    self.emit(number, Event::VariablesSet { scope: token, variables });
+                    self.emit(
+                        number,
+                        Event::VariablesSet {
+                            scope: token,
+                            variables,
+                        },
+                    );
                 }
                 let text = message.clone();
                 let retries = retries.max(0);
-                self.emit(number, Event::JobFailed { token, job, retries, retry_at, message });
+                self.emit(
+                    number,
+                    Event::JobFailed {
+                        token,
+                        job,
+                        retries,
+                        retry_at,
+                        message,
+                    },
+                );
                 if retries == 0 {
                     let id = &self.node(at).id;
                     let message = format!(
                         "job '{job}' of element '{id}' failed and has no retries left: {}; repair the cause, then resolve the \
                          incident to try it once more",
-                        if text.is_empty() { "the worker gave no reason" } else { &text }
+                        if text.is_empty() {
+                            "the worker gave no reason"
+                        } else {
+                            &text
+                        }
                     );
                     self.raise(at, Problem::new(IncidentKind::JobNoRetries, message));
                 }
@@ -93,7 +144,16 @@ impl Cx<'_> {
             Command::SuspendJob { job, message } => {
                 let at = self.open_job(number, job)?;
                 let text = message.clone();
-                self.emit(number, Event::JobFailed { token: at.token, job, retries: 0, retry_at: None, message });
+                self.emit(
+                    number,
+                    Event::JobFailed {
+                        token: at.token,
+                        job,
+                        retries: 0,
+                        retry_at: None,
+                        message,
+                    },
+                );
                 let message = format!(
                     "the outcome of an attempt at job '{job}' is unknown: {text}; look at the evidence, then complete the job if \
                      it happened, or resolve the incident to do it again"
@@ -101,7 +161,12 @@ impl Cx<'_> {
                 self.raise(at, Problem::new(IncidentKind::AttemptUnknown, message));
                 Ok(())
             }
-            Command::ThrowError { job, code, message, variables } => {
+            Command::ThrowError {
+                job,
+                code,
+                message,
+                variables,
+            } => {
                 let at = self.open_job(number, job)?;
                 self.throw_from_job(at, job, code, message, variables);
                 Ok(())
@@ -114,41 +179,87 @@ impl Cx<'_> {
                     )));
                 }
                 let offered = self.token(at).incident().is_none();
-                self.emit(number, Event::JobRetriesSet { token: at.token, job, retries, offered });
+                self.emit(
+                    number,
+                    Event::JobRetriesSet {
+                        token: at.token,
+                        job,
+                        retries,
+                        offered,
+                    },
+                );
                 Ok(())
             }
             Command::CompleteUserTask { task, variables } => {
                 let at = self.user_task(number, task)?;
-                self.emit(number, Event::UserTaskCompleted { token: at.token, task, variables });
+                self.emit(
+                    number,
+                    Event::UserTaskCompleted {
+                        token: at.token,
+                        task,
+                        variables,
+                    },
+                );
                 self.resume(at);
                 Ok(())
             }
             Command::AssignUserTask { task, assignee } => {
                 let at = self.user_task(number, task)?;
-                self.emit(number, Event::UserTaskAssigned { token: at.token, task, assignee });
+                self.emit(
+                    number,
+                    Event::UserTaskAssigned {
+                        token: at.token,
+                        task,
+                        assignee,
+                    },
+                );
                 Ok(())
             }
             Command::FireTimer { timer } => {
-                let (at, on) = self
-                    .locate(number, |token| timer_of(token, timer))
-                    .ok_or(Rejection::NotFound { what: "timer", key: timer })?;
+                let (at, on) = self.locate(number, |token| timer_of(token, timer)).ok_or(
+                    Rejection::NotFound {
+                        what: "timer",
+                        key: timer,
+                    },
+                )?;
                 triggers::timer::fired(self, at, timer, on);
                 Ok(())
             }
-            Command::Correlate { subscription, message, variables } => {
+            Command::Correlate {
+                subscription,
+                message,
+                variables,
+            } => {
                 let (at, on) = self
                     .locate(number, |token| subscription_of(token, subscription))
-                    .ok_or(Rejection::NotFound { what: "message subscription", key: subscription })?;
+                    .ok_or(Rejection::NotFound {
+                        what: "message subscription",
+                        key: subscription,
+                    })?;
                 triggers::message::correlated(self, at, subscription, on, message, variables);
                 Ok(())
             }
             Command::ResolveIncident { incident } => self.resolve(number, incident),
-            Command::SetVariables { scope, variables, local } => {
-                let at = At { segment: number, token: scope };
+            Command::SetVariables {
+                scope,
+                variables,
+                local,
+            } => {
+                let at = At {
+                    segment: number,
+                    token: scope,
+                };
                 if self.find(at).is_none() {
-                    return Err(Rejection::NotFound { what: "element", key: scope });
+                    return Err(Rejection::NotFound {
+                        what: "element",
+                        key: scope,
+                    });
                 }
-                let writes = if local { vec![(at, variables)] } else { self.propagate(at, variables) };
+                let writes = if local {
+                    vec![(at, variables)]
+                } else {
+                    self.propagate(at, variables)
+                };
                 self.write(writes);
                 Ok(())
             }
@@ -167,27 +278,64 @@ impl Cx<'_> {
         }
     }
 
-    fn complete_job(&mut self, number: u32, job: Key, variables: Variables) -> Result<(), Rejection> {
+    fn complete_job(
+        &mut self,
+        number: u32,
+        job: Key,
+        variables: Variables,
+    ) -> Result<(), Rejection> {
         let at = self.find_job(number, job)?;
         let token = self.token(at);
-        let unknown = token.incident().filter(|incident| incident.kind == IncidentKind::AttemptUnknown).map(|i| i.key);
+        let unknown = token
+            .incident()
+            .filter(|incident| incident.kind == IncidentKind::AttemptUnknown)
+            .map(|i| i.key);
         match unknown {
             // What nobody knew is known: it happened.
-            Some(incident) => self.emit(number, Event::IncidentResolved { token: at.token, incident }),
+            Some(incident) => self.emit(
+                number,
+                Event::IncidentResolved {
+                    token: at.token,
+                    incident,
+                },
+            ),
             None => {
                 self.open_job(number, job)?;
             }
         }
-        self.emit(number, Event::JobCompleted { token: at.token, job, variables });
+        self.emit(
+            number,
+            Event::JobCompleted {
+                token: at.token,
+                job,
+                variables,
+            },
+        );
         self.resume(at);
         Ok(())
     }
 
-    fn throw_from_job(&mut self, at: At, job: Key, code: SmolStr, message: String, variables: Variables) {
+    fn throw_from_job(
+        &mut self,
+        at: At,
+        job: Key,
+        code: SmolStr,
+        message: String,
+        variables: Variables,
+    ) {
         let token = at.token;
         let handler = triggers::error::handler(self, at, &code);
         let caught = handler.is_some();
-        self.emit(at.segment, Event::JobErrorThrown { token, job, code: code.clone(), message: message.clone(), caught });
+        self.emit(
+            at.segment,
+            Event::JobErrorThrown {
+                token,
+                job,
+                code: code.clone(),
+                message: message.clone(),
+                caught,
+            },
+        );
         match handler {
             Some(handler) => triggers::error::caught(self, &handler, &code, &message, variables),
             None => {
@@ -198,10 +346,23 @@ impl Cx<'_> {
     }
 
     fn resolve(&mut self, number: u32, incident: Key) -> Result<(), Rejection> {
-        let held = |token: &Token| token.incident().filter(|open| open.key == incident).map(|_| token.node());
-        let (at, _) =
-            self.locate(number, held).ok_or(Rejection::NotFound { what: "incident", key: incident })?;
-        self.emit(number, Event::IncidentResolved { token: at.token, incident });
+        let held = |token: &Token| {
+            token
+                .incident()
+                .filter(|open| open.key == incident)
+                .map(|_| token.node())
+        };
+        let (at, _) = self.locate(number, held).ok_or(Rejection::NotFound {
+            what: "incident",
+            key: incident,
+        })?;
+        self.emit(
+            number,
+            Event::IncidentResolved {
+                token: at.token,
+                incident,
+            },
+        );
         let token = self.token(at);
         match (token.phase(), token.job().map(|job| (job.key, job.retries))) {
             (Phase::Activating, _) => {
@@ -212,7 +373,15 @@ impl Cx<'_> {
             }
             (Phase::Active, Some((job, retries))) => {
                 let retries = retries.max(1);
-                self.emit(number, Event::JobRetriesSet { token: at.token, job, retries, offered: true });
+                self.emit(
+                    number,
+                    Event::JobRetriesSet {
+                        token: at.token,
+                        job,
+                        retries,
+                        offered: true,
+                    },
+                );
             }
             (Phase::Active, None) | (Phase::Terminating, _) => {}
             (Phase::Completing, _) => self.resume(at),
@@ -221,27 +390,61 @@ impl Cx<'_> {
         Ok(())
     }
 
-    fn locate(&self, number: u32, holds: impl Fn(&Token) -> Option<Symbol>) -> Option<(At, Symbol)> {
-        self.segment(number)
-            .tokens()
-            .iter()
-            .find_map(|token| holds(token).map(|on| (At { segment: number, token: token.key() }, on)))
+    fn locate(
+        &self,
+        number: u32,
+        holds: impl Fn(&Token) -> Option<Symbol>,
+    ) -> Option<(At, Symbol)> {
+        self.segment(number).tokens().iter().find_map(|token| {
+            holds(token).map(|on| {
+                (
+                    At {
+                        segment: number,
+                        token: token.key(),
+                    },
+                    on,
+                )
+            })
+        })
     }
 
     fn find_job(&self, number: u32, job: Key) -> Result<At, Rejection> {
-        self.locate(number, |token| token.job().filter(|have| have.key == job).map(|_| token.node()))
-            .map(|(at, _)| at)
-            .ok_or(Rejection::NotFound { what: "job", key: job })
+        self.locate(number, |token| {
+            token
+                .job()
+                .filter(|have| have.key == job)
+                .map(|_| token.node())
+        })
+        .map(|(at, _)| at)
+        .ok_or(Rejection::NotFound {
+            what: "job",
+            key: job,
+        })
     }
 
     fn open_job(&self, number: u32, job: Key) -> Result<At, Rejection> {
         let at = self.find_job(number, job)?;
         let state = match self.token(at).job() {
-            Some(Job { state: JobState::Failed, .. }) => "FAILED",
-            Some(Job { state: JobState::Errored, .. }) => "ERROR_THROWN",
-            Some(Job { state: JobState::Open, .. }) | None => return Ok(at),
+            Some(Job {
+                state: JobState::Failed,
+                ..
+            }) => "FAILED",
+            Some(Job {
+                state: JobState::Errored,
+                ..
+            }) => "ERROR_THROWN",
+            Some(Job {
+                state: JobState::Open,
+                ..
+            })
+            | None => return Ok(at),
         };
-        Err(Rejection::InvalidState { what: "job", key: job, state, expected: "ACTIVATABLE or ACTIVATED" })
+        Err(Rejection::InvalidState {
+            what: "job",
+            key: job,
+            state,
+            expected: "ACTIVATABLE or ACTIVATED",
+        })
     }
 
     fn user_task(&self, number: u32, task: Key) -> Result<At, Rejection> {
@@ -249,7 +452,12 @@ impl Cx<'_> {
             Wait::UserTask { task: have, .. } if *have == task => Some(token.node()),
             _ => None,
         };
-        self.locate(number, holds).map(|(at, _)| at).ok_or(Rejection::NotFound { what: "user task", key: task })
+        self.locate(number, holds)
+            .map(|(at, _)| at)
+            .ok_or(Rejection::NotFound {
+                what: "user task",
+                key: task,
+            })
     }
 }
 
@@ -258,14 +466,21 @@ fn timer_of(token: &Token, timer: Key) -> Option<Symbol> {
         return Some(token.node());
     }
     let watches = |trigger: &AttachedTrigger| matches!(trigger, AttachedTrigger::Timer { timer: t, .. } if *t == timer);
-    token.attached().iter().find(|attached| watches(&attached.trigger)).map(|attached| attached.on)
+    token
+        .attached()
+        .iter()
+        .find(|attached| watches(&attached.trigger))
+        .map(|attached| attached.on)
 }
 
 fn subscription_of(token: &Token, subscription: Key) -> Option<Symbol> {
     if matches!(token.wait(), Wait::Message { subscription: own, .. } if *own == subscription) {
         return Some(token.node());
     }
-    let watches =
-        |trigger: &AttachedTrigger| matches!(trigger, AttachedTrigger::Message { subscription: s, .. } if *s == subscription);
-    token.attached().iter().find(|attached| watches(&attached.trigger)).map(|attached| attached.on)
+    let watches = |trigger: &AttachedTrigger| matches!(trigger, AttachedTrigger::Message { subscription: s, .. } if *s == subscription);
+    token
+        .attached()
+        .iter()
+        .find(|attached| watches(&attached.trigger))
+        .map(|attached| attached.on)
 }

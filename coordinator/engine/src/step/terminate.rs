@@ -12,7 +12,13 @@ impl Cx<'_> {
     /// tokens around them wait for that. `then` goes on when the token is gone.
     pub(crate) fn terminate(&mut self, at: At, then: Option<Interruption>) {
         for key in self.inside(at).into_iter().rev() {
-            self.end(At { segment: at.segment, token: key }, None);
+            self.end(
+                At {
+                    segment: at.segment,
+                    token: key,
+                },
+                None,
+            );
         }
         self.end(at, then);
     }
@@ -22,7 +28,13 @@ impl Cx<'_> {
         self.forget(scope);
         for key in self.inside(scope).into_iter().rev() {
             if self.alive(scope.segment, key).is_some() {
-                self.end(At { segment: scope.segment, token: key }, None);
+                self.end(
+                    At {
+                        segment: scope.segment,
+                        token: key,
+                    },
+                    None,
+                );
             }
         }
     }
@@ -32,7 +44,8 @@ impl Cx<'_> {
         let mut within = BTreeSet::from([at.token]);
         let mut keys = Vec::new();
         for token in self.segment(at.segment).tokens() {
-            if token.key() > at.token && token.scope().is_some_and(|scope| within.contains(&scope)) {
+            if token.key() > at.token && token.scope().is_some_and(|scope| within.contains(&scope))
+            {
                 within.insert(token.key());
                 keys.push(token.key());
             }
@@ -45,12 +58,24 @@ impl Cx<'_> {
         if token.phase() == Phase::Terminating {
             // It is on its way out already; what comes after is decided by the one who asked last.
             if then.is_some() {
-                self.emit(at.segment, Event::TokenTerminating { token: at.token, then });
+                self.emit(
+                    at.segment,
+                    Event::TokenTerminating {
+                        token: at.token,
+                        then,
+                    },
+                );
             }
             return;
         }
         if let Some(incident) = token.incident().map(|incident| incident.key) {
-            self.emit(at.segment, Event::IncidentResolved { token: at.token, incident });
+            self.emit(
+                at.segment,
+                Event::IncidentResolved {
+                    token: at.token,
+                    incident,
+                },
+            );
         }
         self.forget(at);
         self.release(at);
@@ -58,11 +83,23 @@ impl Cx<'_> {
         elements::cancel(self, at, node);
         let token = self.token(at);
         if token.children() > 0 || token.body().is_some_and(|body| body.active() > 0) {
-            self.emit(at.segment, Event::TokenTerminating { token: at.token, then });
+            self.emit(
+                at.segment,
+                Event::TokenTerminating {
+                    token: at.token,
+                    then,
+                },
+            );
             return;
         }
         if then.is_some() {
-            self.emit(at.segment, Event::TokenTerminating { token: at.token, then });
+            self.emit(
+                at.segment,
+                Event::TokenTerminating {
+                    token: at.token,
+                    then,
+                },
+            );
         }
         self.gone(at);
     }
@@ -74,8 +111,17 @@ impl Cx<'_> {
             return;
         };
         let then = self.token(at).then().cloned();
-        let child_of = self.segment(at.segment).parent().filter(|parent| parent.body == scope.token);
-        self.emit(at.segment, Event::TokenLeft { token: at.token, completed: false });
+        let child_of = self
+            .segment(at.segment)
+            .parent()
+            .filter(|parent| parent.body == scope.token);
+        self.emit(
+            at.segment,
+            Event::TokenLeft {
+                token: at.token,
+                completed: false,
+            },
+        );
         if let Some(parent) = child_of {
             elements::multi_instance::child_ended(self, parent, None, false);
             return;
@@ -83,16 +129,28 @@ impl Cx<'_> {
         if let Some(Interruption { boundary, payload }) = then {
             self.enter_next(scope, boundary, None, payload);
         }
-        self.push(Todo::Check { segment: scope.segment, scope: scope.token });
+        self.push(Todo::Check {
+            segment: scope.segment,
+            scope: scope.token,
+        });
     }
 
     /// Ends the instance.
     pub(crate) fn end_instance(&mut self, completed: bool) {
         let top = self.root();
         let variables = self.token(top).variables().clone();
-        self.emit(top.segment, Event::TokenLeft { token: top.token, completed });
+        self.emit(
+            top.segment,
+            Event::TokenLeft {
+                token: top.token,
+                completed,
+            },
+        );
         self.emit(top.segment, Event::InstanceEnded { completed });
-        self.decided.ended = Some(Ended { completed, variables });
+        self.decided.ended = Some(Ended {
+            completed,
+            variables,
+        });
     }
 
     /// Whether a body still has children to end.

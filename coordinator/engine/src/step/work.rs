@@ -20,15 +20,45 @@ impl<'a> Cx<'a> {
             }
             self.work_left -= 1;
             match todo {
-                Todo::Enter { segment, node, scope, flow, payload } => {
-                    self.enter(At { segment, token: scope }, node, flow, payload);
+                Todo::Enter {
+                    segment,
+                    node,
+                    scope,
+                    flow,
+                    payload,
+                } => {
+                    self.enter(
+                        At {
+                            segment,
+                            token: scope,
+                        },
+                        node,
+                        flow,
+                        payload,
+                    );
                 }
-                Todo::Spawn { segment, body } => elements::multi_instance::spawn(self, At { segment, token: body }),
-                Todo::EndChildren { segment, body, from } => {
-                    let at = At { segment, token: body };
+                Todo::Spawn { segment, body } => elements::multi_instance::spawn(
+                    self,
+                    At {
+                        segment,
+                        token: body,
+                    },
+                ),
+                Todo::EndChildren {
+                    segment,
+                    body,
+                    from,
+                } => {
+                    let at = At {
+                        segment,
+                        token: body,
+                    };
                     held_back.extend(elements::multi_instance::end_children(self, at, from));
                 }
-                Todo::Check { segment, scope } => self.check(At { segment, token: scope }),
+                Todo::Check { segment, scope } => self.check(At {
+                    segment,
+                    token: scope,
+                }),
             }
             if self.decided.ended.is_some() {
                 self.queue.clear();
@@ -39,8 +69,20 @@ impl<'a> Cx<'a> {
     }
 
     /// Queues a token's way into an element of a scope.
-    pub(crate) fn enter_next(&mut self, scope: At, node: Symbol, flow: Option<Symbol>, payload: Variables) {
-        self.push(Todo::Enter { segment: scope.segment, node, scope: scope.token, flow, payload });
+    pub(crate) fn enter_next(
+        &mut self,
+        scope: At,
+        node: Symbol,
+        flow: Option<Symbol>,
+        payload: Variables,
+    ) {
+        self.push(Todo::Enter {
+            segment: scope.segment,
+            node,
+            scope: scope.token,
+            flow,
+            payload,
+        });
     }
 
     /// Queues a look at the scope around a token.
@@ -48,29 +90,53 @@ impl<'a> Cx<'a> {
         if self.find(at).is_some()
             && let Some(scope) = self.scope(at)
         {
-            self.push(Todo::Check { segment: scope.segment, scope: scope.token });
+            self.push(Todo::Check {
+                segment: scope.segment,
+                scope: scope.token,
+            });
         }
     }
 
     fn enter(&mut self, scope: At, symbol: Symbol, flow: Option<Symbol>, payload: Variables) {
         // The scope may have ended, or may be ending, since this was queued.
-        if self.find(scope).is_none_or(|token| token.phase() == Phase::Terminating) {
+        if self
+            .find(scope)
+            .is_none_or(|token| token.phase() == Phase::Terminating)
+        {
             return;
         }
         let node = self.process.named(symbol);
         let Some(at) = elements::may_enter(self, scope, node, flow, payload) else {
-            self.push(Todo::Check { segment: scope.segment, scope: scope.token });
+            self.push(Todo::Check {
+                segment: scope.segment,
+                scope: scope.token,
+            });
             return;
         };
         self.activate(at);
     }
 
     /// Puts a token onto an element.
-    pub(crate) fn place(&mut self, scope: At, node: &Node, flow: Option<Symbol>, payload: Variables) -> At {
+    pub(crate) fn place(
+        &mut self,
+        scope: At,
+        node: &Node,
+        flow: Option<Symbol>,
+        payload: Variables,
+    ) -> At {
         let token = self.fresh_key();
-        let entered = Event::TokenEntered { token, node: node.symbol, scope: scope.token, flow, payload };
+        let entered = Event::TokenEntered {
+            token,
+            node: node.symbol,
+            scope: scope.token,
+            flow,
+            payload,
+        };
         self.emit(scope.segment, entered);
-        At { segment: scope.segment, token }
+        At {
+            segment: scope.segment,
+            token,
+        }
     }
 
     /// Lets the element of a token that just arrived do its work.
@@ -103,7 +169,12 @@ impl<'a> Cx<'a> {
     }
 
     /// Completes an element: hands on its results, takes its flows. All that can fail comes before the first event.
-    pub(crate) fn finish(&mut self, at: At, node: &'a Node, payload: &Variables) -> Result<(), Problem> {
+    pub(crate) fn finish(
+        &mut self,
+        at: At,
+        node: &'a Node,
+        payload: &Variables,
+    ) -> Result<(), Problem> {
         let writes = self.outputs(at, node, payload)?;
         let repeats = node.parent.map(|parent| &self.process.node(parent).element);
         if let Some(Element::MultiInstance(marker)) = repeats {
@@ -119,7 +190,13 @@ impl<'a> Cx<'a> {
     /// Takes a completed token off its element and sends it along the flows.
     pub(crate) fn leave(&mut self, at: At, flows: &[FlowIdx]) {
         let scope = self.scope(at);
-        self.emit(at.segment, Event::TokenLeft { token: at.token, completed: true });
+        self.emit(
+            at.segment,
+            Event::TokenLeft {
+                token: at.token,
+                completed: true,
+            },
+        );
         let Some(scope) = scope else {
             unreachable!("the process leaves by `end`")
         };
@@ -129,19 +206,29 @@ impl<'a> Cx<'a> {
             self.enter_next(scope, target, Some(flow.symbol), Variables::new());
         }
         if flows.is_empty() || self.has_joins(scope.segment) {
-            self.push(Todo::Check { segment: scope.segment, scope: scope.token });
+            self.push(Todo::Check {
+                segment: scope.segment,
+                scope: scope.token,
+            });
         }
     }
 
     /// Ends what watches beside a token.
     pub(crate) fn release(&mut self, at: At) {
-        let triggers: Vec<AttachedTrigger> =
-            self.token(at).attached().iter().map(|attached| attached.trigger.clone()).collect();
+        let triggers: Vec<AttachedTrigger> = self
+            .token(at)
+            .attached()
+            .iter()
+            .map(|attached| attached.trigger.clone())
+            .collect();
         for trigger in triggers {
             let token = at.token;
             let event = match trigger {
                 AttachedTrigger::Timer { timer, .. } => Event::TimerCancelled { token, timer },
-                AttachedTrigger::Message { subscription, .. } => Event::SubscriptionClosed { token, subscription },
+                AttachedTrigger::Message { subscription, .. } => Event::SubscriptionClosed {
+                    token,
+                    subscription,
+                },
             };
             self.emit(at.segment, event);
         }
@@ -150,11 +237,14 @@ impl<'a> Cx<'a> {
     /// Looks whether a scope is complete, gone, or stuck.
     fn check(&mut self, at: At) {
         let Some(token) = self.find(at) else { return };
-        let (phase, children, incident) = (token.phase(), token.children(), token.incident().is_some());
+        let (phase, children, incident) =
+            (token.phase(), token.children(), token.incident().is_some());
         let bodies_active = token.body().map_or(0, crate::instance::Body::active);
         match phase {
             Phase::Terminating if children == 0 && bodies_active == 0 => self.gone(at),
-            Phase::Active if children == 0 && token.body().is_none() && !incident && !self.is_awaited(at) => {
+            Phase::Active
+                if children == 0 && token.body().is_none() && !incident && !self.is_awaited(at) =>
+            {
                 self.resume(at);
             }
             Phase::Active if children > 0 => elements::recheck(self, at),
@@ -163,7 +253,10 @@ impl<'a> Cx<'a> {
     }
 
     fn has_joins(&self, segment: u32) -> bool {
-        self.segment(segment).tokens().iter().any(|token| matches!(token.wait(), crate::instance::Wait::Join { .. }))
+        self.segment(segment)
+            .tokens()
+            .iter()
+            .any(|token| matches!(token.wait(), crate::instance::Wait::Join { .. }))
     }
 
     /// The token that a key names in a segment, when it is still there.

@@ -20,11 +20,20 @@ pub(crate) fn handler(cx: &Cx<'_>, thrown_at: At, code: &str) -> Option<Handler>
         let mut for_all = None;
         for idx in &cx.node(host).boundaries {
             let node = cx.process.node(*idx);
-            let Element::BoundaryEvent(Boundary { trigger: Trigger::Error { code: caught, .. }, .. }) = &node.element else {
+            let Element::BoundaryEvent(Boundary {
+                trigger: Trigger::Error { code: caught, .. },
+                ..
+            }) = &node.element
+            else {
                 continue;
             };
             match caught {
-                Some(caught) if caught == code => return Some(Handler { host, boundary: node.symbol }),
+                Some(caught) if caught == code => {
+                    return Some(Handler {
+                        host,
+                        boundary: node.symbol,
+                    });
+                }
                 Some(_) => {}
                 None => for_all = Some(node.symbol),
             }
@@ -38,15 +47,31 @@ pub(crate) fn handler(cx: &Cx<'_>, thrown_at: At, code: &str) -> Option<Handler>
 }
 
 /// Lets the handler take the error: the activity it watches ends.
-pub(crate) fn caught(cx: &mut Cx<'_>, handler: &Handler, code: &str, message: &str, variables: Variables) {
+pub(crate) fn caught(
+    cx: &mut Cx<'_>,
+    handler: &Handler,
+    code: &str,
+    message: &str,
+    variables: Variables,
+) {
     let mut payload = variables;
     let node = cx.process.named(handler.boundary);
-    if let Element::BoundaryEvent(Boundary { trigger: Trigger::Error { code_variable, message_variable, .. }, .. }) =
-        &node.element
+    if let Element::BoundaryEvent(Boundary {
+        trigger:
+            Trigger::Error {
+                code_variable,
+                message_variable,
+                ..
+            },
+        ..
+    }) = &node.element
     {
         for (name, text) in [(code_variable, code), (message_variable, message)] {
             if let Some(name) = name {
-                payload.set(name.clone(), Json::from_trusted(serde_json::Value::from(text).to_string()));
+                payload.set(
+                    name.clone(),
+                    Json::from_trusted(serde_json::Value::from(text).to_string()),
+                );
             }
         }
     }
@@ -59,16 +84,28 @@ pub(crate) fn unhandled(cx: &Cx<'_>, at: At, code: &str, message: &str) -> Probl
     let mut here = Some(at);
     while let Some(host) = here {
         for idx in &cx.node(host).boundaries {
-            if let Element::BoundaryEvent(Boundary { trigger: Trigger::Error { code: Some(code), .. }, .. }) =
-                &cx.process.node(*idx).element
+            if let Element::BoundaryEvent(Boundary {
+                trigger: Trigger::Error {
+                    code: Some(code), ..
+                },
+                ..
+            }) = &cx.process.node(*idx).element
             {
                 known.push(code.clone());
             }
         }
         here = cx.scope(host);
     }
-    let catchers = if known.is_empty() { "no error is caught here".to_owned() } else { format!("caught here: {}", known.join(", ")) };
-    let said = if message.is_empty() { String::new() } else { format!(" ({message})") };
+    let catchers = if known.is_empty() {
+        "no error is caught here".to_owned()
+    } else {
+        format!("caught here: {}", known.join(", "))
+    };
+    let said = if message.is_empty() {
+        String::new()
+    } else {
+        format!(" ({message})")
+    };
     Problem::new(
         IncidentKind::UnhandledErrorEvent,
         format!(

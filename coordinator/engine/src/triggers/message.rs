@@ -11,10 +11,20 @@ use crate::variables::Variables;
 use smol_str::SmolStr;
 
 /// The name and the correlation key of an awaited message, as the token at `at` sees them.
-pub(crate) fn awaited(cx: &Cx<'_>, at: At, node: &Node, message: &MessageRef) -> Result<(SmolStr, SmolStr), Problem> {
+pub(crate) fn awaited(
+    cx: &Cx<'_>,
+    at: At,
+    node: &Node,
+    message: &MessageRef,
+) -> Result<(SmolStr, SmolStr), Problem> {
     let none = Variables::new();
     let name = cx.text(at, &none, What::of("the message name", node), &message.name)?;
-    let key = cx.key_text(at, &none, What::of("the correlation key", node), &message.correlation_key)?;
+    let key = cx.key_text(
+        at,
+        &none,
+        What::of("the correlation key", node),
+        &message.correlation_key,
+    )?;
     Ok((name, key))
 }
 
@@ -28,11 +38,22 @@ pub(crate) fn correlated(
     variables: Variables,
 ) {
     let token = at.token;
-    let correlated = Event::MessageCorrelated { token, subscription, message, variables: variables.clone() };
+    let correlated = Event::MessageCorrelated {
+        token,
+        subscription,
+        message,
+        variables: variables.clone(),
+    };
     let own = on == cx.token(at).node();
     cx.emit(at.segment, correlated);
     if own {
-        cx.emit(at.segment, Event::SubscriptionClosed { token, subscription });
+        cx.emit(
+            at.segment,
+            Event::SubscriptionClosed {
+                token,
+                subscription,
+            },
+        );
         cx.resume(at);
     } else {
         elements::happen(cx, at, on, variables);

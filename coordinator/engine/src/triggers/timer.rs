@@ -24,7 +24,9 @@ pub(crate) enum TimeError {
     #[error("`{0}` is not an ISO 8601 duration such as PT15M or P1DT2H: {1}")]
     Duration(String, String),
     /// Not a repetition.
-    #[error("`{0}` is neither a repeating interval such as R3/PT10M nor a cron expression such as 0 0 9 * * MON-FRI: {1}")]
+    #[error(
+        "`{0}` is neither a repeating interval such as R3/PT10M nor a cron expression such as 0 0 9 * * MON-FRI: {1}"
+    )]
     Cycle(String, String),
     /// The time is further away than time is counted.
     #[error("`{0}` leads beyond the year 9999")]
@@ -42,7 +44,9 @@ pub(crate) fn first(
     let what = What::of("the timer", node);
     let found = match timer {
         Timer::Date(value) => date(&cx.text(at, over, what, value)?).map(|due| (due, None)),
-        Timer::Duration(value) => after(cx.now, &cx.text(at, over, what, value)?).map(|due| (due, None)),
+        Timer::Duration(value) => {
+            after(cx.now, &cx.text(at, over, what, value)?).map(|due| (due, None))
+        }
         Timer::Cycle(value) => cycle(cx.now, &cx.text(at, over, what, value)?),
     };
     found.map_err(|error| Problem::new(IncidentKind::ExtractValueError, format!("{what}: {error}")))
@@ -56,14 +60,31 @@ pub(crate) fn fired(cx: &mut Cx<'_>, at: At, timer: Key, on: Symbol) {
         cx.resume(at);
         return;
     }
-    let next = cx.token(at).attached().iter().find_map(|attached| match &attached.trigger {
-        AttachedTrigger::Timer { timer: have, due, repeat } if *have == timer => next(*due, cx.now, repeat.as_ref()?),
-        AttachedTrigger::Timer { .. } | AttachedTrigger::Message { .. } => None,
-    });
+    let next = cx
+        .token(at)
+        .attached()
+        .iter()
+        .find_map(|attached| match &attached.trigger {
+            AttachedTrigger::Timer {
+                timer: have,
+                due,
+                repeat,
+            } if *have == timer => next(*due, cx.now, repeat.as_ref()?),
+            AttachedTrigger::Timer { .. } | AttachedTrigger::Message { .. } => None,
+        });
     cx.emit(at.segment, Event::TimerFired { token, timer });
     if let Some((due, repeat)) = next {
         let timer = cx.fresh_key();
-        cx.emit(at.segment, Event::TimerSet { token, timer, on, due, repeat: Some(repeat) });
+        cx.emit(
+            at.segment,
+            Event::TimerSet {
+                token,
+                timer,
+                on,
+                due,
+                repeat: Some(repeat),
+            },
+        );
     }
     elements::happen(cx, at, on, Variables::new());
 }
@@ -98,7 +119,9 @@ fn date(text: &str) -> Result<Millis, TimeError> {
 /// The time a duration after another; a negative duration is due at once.
 fn after(from: Millis, text: &str) -> Result<Millis, TimeError> {
     let text = text.trim();
-    let span: Span = text.parse().map_err(|error: jiff::Error| TimeError::Duration(text.to_owned(), error.to_string()))?;
+    let span: Span = text
+        .parse()
+        .map_err(|error: jiff::Error| TimeError::Duration(text.to_owned(), error.to_string()))?;
     let due = utc(from)
         .and_then(|zoned| zoned.checked_add(span))
         .map_err(|_| TimeError::TooFar(text.to_owned()))?
@@ -113,13 +136,23 @@ fn cycle(now: Millis, text: &str) -> Result<(Millis, Option<Repeat>), TimeError>
     let wrong = |why: &str| TimeError::Cycle(text.to_owned(), why.to_owned());
     let Some(repetition) = text.strip_prefix('R') else {
         let due = cron(now, text).map_err(|why| wrong(&why))?;
-        return Ok((due, Some(Repeat { left: None, every: SmolStr::from(text) })));
+        return Ok((
+            due,
+            Some(Repeat {
+                left: None,
+                every: SmolStr::from(text),
+            }),
+        ));
     };
     let mut parts = repetition.split('/');
     let count = parts.next().unwrap_or_default();
     let left = match count {
         "" | "-1" => None,
-        count => Some(count.parse::<u32>().map_err(|_| wrong("the number after R is not a whole number"))?),
+        count => Some(
+            count
+                .parse::<u32>()
+                .map_err(|_| wrong("the number after R is not a whole number"))?,
+        ),
     };
     if left == Some(0) {
         return Err(wrong("R0 never fires"));
@@ -127,7 +160,11 @@ fn cycle(now: Millis, text: &str) -> Result<(Millis, Option<Repeat>), TimeError>
     let (start, every) = match (parts.next(), parts.next(), parts.next()) {
         (Some(every), None, None) => (None, every),
         (Some(start), Some(every), None) => (Some(date(start)?), every),
-        _ => return Err(wrong("expected R, an optional start and a duration, separated by /")),
+        _ => {
+            return Err(wrong(
+                "expected R, an optional start and a duration, separated by /",
+            ));
+        }
     };
     if every.trim().starts_with('-') || after(0, every)? == 0 {
         return Err(wrong("the duration must be longer than nothing"));
@@ -136,7 +173,13 @@ fn cycle(now: Millis, text: &str) -> Result<(Millis, Option<Repeat>), TimeError>
         Some(start) if start > now => start,
         _ => after(start.unwrap_or(now), every).map(|due| due.max(now))?,
     };
-    Ok((due, Some(Repeat { left: left.map(|n| n - 1), every: SmolStr::from(every) })))
+    Ok((
+        due,
+        Some(Repeat {
+            left: left.map(|n| n - 1),
+            every: SmolStr::from(every),
+        }),
+    ))
 }
 
 /// The firing after one that was due at `due` and happens at `now`. Firings that were missed meanwhile happen once.
@@ -146,11 +189,25 @@ fn next(due: Millis, now: Millis, repeat: &Repeat) -> Option<(Millis, Repeat)> {
     }
     let every = repeat.every.as_str();
     let following = |from: Millis| {
-        if every.starts_with('P') { after(from, every).ok() } else { cron(from, every).ok() }
+        if every.starts_with('P') {
+            after(from, every).ok()
+        } else {
+            cron(from, every).ok()
+        }
     };
     let on_time = following(due)?;
-    let due = if on_time < now { following(now)? } else { on_time };
-    Some((due, Repeat { left: repeat.left.map(|n| n - 1), every: repeat.every.clone() }))
+    let due = if on_time < now {
+        following(now)?
+    } else {
+        on_time
+    };
+    Some((
+        due,
+        Repeat {
+            left: repeat.left.map(|n| n - 1),
+            every: repeat.every.clone(),
+        },
+    ))
 }
 
 fn cron(from: Millis, text: &str) -> Result<Millis, String> {
@@ -160,7 +217,9 @@ fn cron(from: Millis, text: &str) -> Result<Millis, String> {
         .parse(text)
         .map_err(|error| error.to_string())?;
     let zoned = utc(from).map_err(|error| error.to_string())?;
-    let found = cron.find_next_occurrence(&zoned, false).map_err(|error| error.to_string())?;
+    let found = cron
+        .find_next_occurrence(&zoned, false)
+        .map_err(|error| error.to_string())?;
     Ok(found.timestamp().as_millisecond())
 }
 
@@ -187,9 +246,12 @@ mod tests {
     fn durations_know_months_and_never_lie_in_the_past() {
         assert_eq!(after(0, "PT1H"), Ok(HOUR));
         assert_eq!(after(0, "P1M"), Ok(31 * 24 * HOUR));
-        assert_eq!(after(7, "PT-5M"), Ok(7));
+        assert_eq!(after(7, "-PT5M"), Ok(7));
         assert!(matches!(after(0, "P1.5D"), Err(TimeError::Duration(..))));
-        assert!(matches!(after(0, "P99999Y"), Err(TimeError::Duration(..) | TimeError::TooFar(..))));
+        assert!(matches!(
+            after(0, "P99999Y"),
+            Err(TimeError::Duration(..) | TimeError::TooFar(..))
+        ));
     }
 
     #[test]
@@ -204,7 +266,10 @@ mod tests {
 
     #[test]
     fn missed_repetitions_happen_once() {
-        let repeat = Repeat { left: None, every: "PT1H".into() };
+        let repeat = Repeat {
+            left: None,
+            every: "PT1H".into(),
+        };
         assert_eq!(next(HOUR, 10 * HOUR + 1, &repeat).unwrap().0, 11 * HOUR + 1);
     }
 
