@@ -62,10 +62,13 @@ impl<'t> Reading<'t> {
     fn definitions(&mut self) -> Model {
         let mut root = Fields::new(self.tree, self.tree.root());
         if root.ns() != Ns::Bpmn || root.name() != "definitions" {
-            let message = format!(
-                "the document is a `{}`, not BPMN 2.0 definitions",
-                root.name()
-            );
+            let message = match (root.name(), self.tree.uri(root.ns())) {
+                ("definitions", None) => "`definitions` has no namespace".to_owned(),
+                ("definitions", Some(uri)) => {
+                    format!("`definitions` has the namespace `{uri}`, which is not BPMN 2.0's")
+                }
+                (other, _) => format!("the document is a `{other}`, not BPMN 2.0 definitions"),
+            };
             let remedy = "send BPMN 2.0 XML: `definitions` in the namespace http://www.omg.org/spec/BPMN/20100524/MODEL";
             self.problems
                 .add("not-bpmn", None, root.at(), message, remedy);
@@ -77,8 +80,14 @@ impl<'t> Reading<'t> {
 
     /// Reports elements that claim to be BPMN but are not: a misspelt task must not vanish.
     fn unknown_names(&mut self) {
-        for node in self.tree.ids().map(|id| self.tree.node(id)) {
-            if node.ns == Ns::Bpmn && !names::is_bpmn(&node.name) {
+        let mut open = vec![self.tree.root()];
+        while let Some(id) = open.pop() {
+            let node = self.tree.node(id);
+            // What other tools put into their extensions is theirs, whatever namespace they give it.
+            if node.ns != Ns::Bpmn || node.name == "extensionElements" {
+                continue;
+            }
+            if !names::is_bpmn(&node.name) {
                 let id = node
                     .attributes
                     .iter()
@@ -92,6 +101,7 @@ impl<'t> Reading<'t> {
                     "correct its name, or remove it",
                 );
             }
+            open.extend(self.tree.children(id));
         }
     }
 }

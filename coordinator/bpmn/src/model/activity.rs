@@ -14,7 +14,7 @@ pub struct JobDefinition {
 /// An expression whose result becomes a variable (`zeebe:script`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Script {
-    /// The expression; Camunda reads it as FEEL with or without `=`.
+    /// The expression.
     pub expression: Text,
     /// The variable that takes the result.
     pub result_variable: String,
@@ -100,7 +100,7 @@ pub struct Form {
     pub body: String,
 }
 
-/// The process that a call activity starts (`zeebe:calledElement`, or BPMN's attribute `calledElement`).
+/// The process that a call activity starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CalledElement {
     /// The id of the process.
@@ -113,6 +113,8 @@ pub struct CalledElement {
     pub business_id: Option<Text>,
     /// Which version is called.
     pub binding: Binding,
+    /// Whether BPMN's own attribute names the process, as other engines write it, and not `zeebe:calledElement`.
+    pub standard: bool,
 }
 
 /// The decision of a business rule task (`zeebe:calledDecision`).

@@ -263,6 +263,7 @@ fn call(args: &mut Args<'_>) -> Result<CalledElement> {
         propagate_all_child_variables: args.named("all-out") != Some("false"),
         propagate_all_parent_variables: args.named("all-in") != Some("false"),
         business_id: args.text("business-id"),
+        standard: false,
         binding: match args.text("tag") {
             Some(tag) => Binding::VersionTag(tag),
             None if args.flag("same-deployment") => Binding::Deployment,

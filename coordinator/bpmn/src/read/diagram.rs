@@ -102,7 +102,10 @@ impl<'t> Reading<'t> {
     }
 
     fn number(&mut self, fields: &mut Fields<'t>, name: &str, owner: Option<&str>) -> f64 {
-        let value = fields.attribute(name).unwrap_or_default();
+        let value = self.needed(fields, name, owner);
+        if value.is_empty() {
+            return 0.0;
+        }
         match value.trim().parse::<f64>() {
             Ok(number) if number.is_finite() => number,
             _ => {

@@ -3,7 +3,7 @@
 use super::Reading;
 use super::root::local;
 use crate::model::{
-    ConditionalDefinition, EventDefinition, EventReference, EventSource, TimerDefinition,
+    ConditionalDefinition, EventDefinition, EventReference, EventSource, Text, TimerDefinition,
 };
 use crate::xml::{Fields, Ns};
 
@@ -165,15 +165,9 @@ impl<'t> Reading<'t> {
     }
 
     fn timer(&mut self, fields: &mut Fields<'t>, owner: &str) -> TimerDefinition {
-        let date = fields
-            .child_expression("timeDate")
-            .map(TimerDefinition::Date);
-        let duration = fields
-            .child_expression("timeDuration")
-            .map(TimerDefinition::Duration);
-        let cycle = fields
-            .child_expression("timeCycle")
-            .map(TimerDefinition::Cycle);
+        let date = timed(fields, "timeDate").map(TimerDefinition::Date);
+        let duration = timed(fields, "timeDuration").map(TimerDefinition::Duration);
+        let cycle = timed(fields, "timeCycle").map(TimerDefinition::Cycle);
         let mut found = [date, duration, cycle].into_iter().flatten();
         let first = found.next();
         if found.next().is_some() {
@@ -188,4 +182,9 @@ impl<'t> Reading<'t> {
         }
         first.unwrap_or(TimerDefinition::Unset)
     }
+}
+
+/// Takes when a timer fires; an empty text still says which kind of timer is drawn.
+fn timed(fields: &mut Fields<'_>, name: &str) -> Option<Text> {
+    fields.child_text(name).map(|text| Text::parse(&text))
 }

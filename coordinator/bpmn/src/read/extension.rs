@@ -298,14 +298,14 @@ impl<'t> Reading<'t> {
         fields: &mut Fields<'t>,
         owner: &str,
     ) -> Option<CalledElement> {
-        let by_attribute = fields.text_attribute("calledElement");
         let Some(mut found) = self.extension(fields, "calledElement", Some(owner)) else {
-            return by_attribute.map(|process_id| CalledElement {
-                process_id,
+            return Some(CalledElement {
+                process_id: fields.text_attribute("calledElement")?,
                 propagate_all_child_variables: true,
                 propagate_all_parent_variables: true,
                 business_id: None,
                 binding: Binding::Latest,
+                standard: true,
             });
         };
         let expression = found.attribute("processIdExpression");
@@ -333,6 +333,7 @@ impl<'t> Reading<'t> {
                 Some(owner),
             ),
             business_id: found.text_attribute("businessId"),
+            standard: false,
             binding: self.binding(&mut found, owner),
         })
     }

@@ -112,9 +112,11 @@ impl<'t> Reading<'t> {
         let name = fields.attribute("name");
         let (mut condition, mut condition_language) = (None, None);
         if let Some(mut expression) = fields.child("conditionExpression") {
-            condition_language = expression.attribute("language");
             let text = expression.text();
-            condition = (!text.trim().is_empty()).then(|| Text::parse(text.trim()));
+            if !text.trim().is_empty() {
+                condition = Some(Text::parse(text.trim()));
+                condition_language = expression.attribute("language");
+            }
         }
         let unknown = ElementIdx(0);
         let flow = Flow {

@@ -96,6 +96,9 @@ impl Writing<'_> {
             Kind::ScriptTask {
                 body: Some(body), ..
             } => self.out.some("scriptFormat", body.format.as_ref()),
+            Kind::CallActivity {
+                called: Some(called),
+            } if called.standard => self.text("calledElement", Some(&called.process_id)),
             Kind::SubProcess { triggered_by_event } => {
                 self.out
                     .flag("triggeredByEvent", *triggered_by_event, false)

@@ -175,7 +175,9 @@ impl Out {
     }
 
     fn called(&mut self, called: Option<&CalledElement>) {
-        let Some(called) = called else { return };
+        let Some(called) = called.filter(|called| !called.standard) else {
+            return;
+        };
         self.start_of(Some(ZEEBE), "calledElement");
         self.attribute("processId", &called.process_id.to_string());
         self.flag(

@@ -16,12 +16,12 @@ impl<'t> Fields<'t> {
     pub(crate) fn new(tree: &'t Tree, node: NodeId) -> Fields<'t> {
         let mut children = Vec::new();
         let mut extensions = Vec::new();
-        for child in nodes(tree, node) {
+        for child in tree.children(node) {
             let found = tree.node(child);
             if found.ns == Ns::Bpmn && found.name == "extensionElements"
                 || found.ns == Ns::Di && found.name == "extension"
             {
-                extensions.extend(nodes(tree, child));
+                extensions.extend(tree.children(child));
             } else {
                 children.push(child);
             }
@@ -215,16 +215,6 @@ pub(crate) fn rank(child: &Xml) -> u8 {
     }
 }
 
-fn nodes<'t>(tree: &'t Tree, node: NodeId) -> impl Iterator<Item = NodeId> + 't {
-    tree.node(node).content.iter().filter_map(|content| {
-        if let Content::Node(child) = content {
-            Some(*child)
-        } else {
-            None
-        }
-    })
-}
-
 fn kept(tree: &Tree, attribute: &Attribute) -> XmlAttribute {
     XmlAttribute {
         namespace: tree.uri(attribute.ns).map(str::to_owned),
@@ -241,7 +231,7 @@ fn xml(tree: &Tree, id: NodeId) -> Xml {
         .any(|content| matches!(content, Content::Node(_)));
     let content = node.content.iter().filter_map(|content| match content {
         Content::Node(child) => Some(XmlContent::Element(xml(tree, *child))),
-        Content::Text(text) if mixed && text.trim().is_empty() => None,
+        Content::Text(text) if text.is_empty() || (mixed && text.trim().is_empty()) => None,
         Content::Text(text) => Some(XmlContent::Text(text.clone())),
     });
     Xml {

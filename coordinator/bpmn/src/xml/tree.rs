@@ -80,8 +80,14 @@ impl Tree {
         NodeId(0)
     }
 
-    pub(crate) fn ids(&self) -> impl Iterator<Item = NodeId> {
-        (0..self.nodes.len() as u32).map(NodeId)
+    pub(crate) fn children(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        self.node(id)
+            .content
+            .iter()
+            .filter_map(|content| match content {
+                Content::Node(child) => Some(*child),
+                Content::Text(_) => None,
+            })
     }
 
     pub(crate) fn node(&self, id: NodeId) -> &Node {
