@@ -182,7 +182,7 @@ impl<'a> Machine<'a> {
             Node::Const(value) => Ok(value.clone()),
             Node::Name(symbol) => Ok(self.name(frame, *symbol)),
             Node::Input => Ok(frame.input.clone().unwrap_or(Value::Null)),
-            Node::Nothing(message) => Ok(self.null(WarningKind::FunctionInvocationFailure, || message.to_string())),
+            Node::Nothing(kind, message) => Ok(self.null(*kind, || message.to_string())),
             Node::Chain(base, steps) => self.chain(frame, *base, steps),
             Node::List(items) => self.list_literal(frame, items),
             Node::Context(entries) => self.context_literal(frame, entries),
@@ -270,7 +270,17 @@ impl<'a> Machine<'a> {
     #[inline(never)]
     fn range(&mut self, frame: &mut Frame<'_>, start: (Id, bool), end: (Id, bool)) -> Evaluated {
         let (low, high) = (self.eval(frame, start.0)?, self.eval(frame, end.0)?);
-        if compare::order(&low, &high).is_none() || matches!(low, Value::Bool(_)) {
+        let unbounded = |end: (Id, bool)| matches!(frame.program.nodes.get(end.0 as usize), Some(Node::Const(Value::Null)));
+        let one = match (unbounded(start), unbounded(end)) {
+            (true, false) => Some(&high),
+            (false, true) => Some(&low),
+            _ => None,
+        };
+        let valid = match one {
+            Some(end) => compare::order(end, end).is_some(),
+            None => compare::order(&low, &high).is_some(),
+        };
+        if !valid {
             return Ok(self.null(WarningKind::InvalidType, || {
                 format!("Invalid range: its ends are '{}' and '{}'", brief(&low), brief(&high))
             }));

@@ -41,7 +41,9 @@ pub struct UnaryTests {
 /// What a parser may take for granted beyond the language itself.
 #[derive(Clone, Debug, Default)]
 pub struct Dialect {
-    /// Names of several words that the model declares; without any, a name is one word or stands in backticks.
+    /// Says whether a name may have several words, as in DMN; else it is one word or stands in backticks.
+    pub words: bool,
+    /// The names that the model declares, for a dialect whose names may have several words.
     pub names: Vec<SmolStr>,
     /// Functions that the caller will provide in scope, by name.
     pub functions: Vec<SmolStr>,
@@ -113,7 +115,7 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Budget {
-        Budget { steps: 5_000_000, depth: 800, bytes: 64 * 1024 * 1024 }
+        Budget { steps: 5_000_000, depth: 400, bytes: 64 * 1024 * 1024 }
     }
 }
 

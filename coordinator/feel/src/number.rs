@@ -10,6 +10,7 @@ use fastnum::U256;
 
 const DIGITS: u32 = 34;
 const EXPONENT_MAX: i32 = 6144;
+const SCALE_MAX: i32 = 6176;
 
 /// A FEEL number.
 #[derive(Clone, Copy)]
@@ -387,7 +388,8 @@ impl Number {
             return Some(Number::Int(product));
         }
         let ((a, ea), (b, eb)) = (self.parts(), other.parts());
-        let product = wide(a.unsigned_abs()).mul(wide(b.unsigned_abs()));
+        let (ua, ub) = (a.unsigned_abs(), b.unsigned_abs());
+        let product = ua.checked_mul(ub).map_or_else(|| wide(ua).mul(wide(ub)), wide);
         finish((a < 0) != (b < 0), product, ea + eb, false)
     }
 
@@ -467,7 +469,7 @@ impl Number {
 
     /// The number with `scale` digits after the point; none when rounding is refused or the scale is out of range.
     pub fn round(self, scale: i64, mode: Rounding) -> Option<Number> {
-        if !(-i64::from(EXPONENT_MAX)..=i64::from(EXPONENT_MAX)).contains(&scale) {
+        if !(-i64::from(SCALE_MAX)..=i64::from(SCALE_MAX)).contains(&scale) {
             return None;
         }
         let (coefficient, exponent) = self.parts();

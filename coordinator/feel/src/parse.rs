@@ -18,7 +18,7 @@ use cursor::Cursor;
 pub const SOURCE_MAX: usize = 64 * 1024;
 
 /// How deep brackets, lists, contexts and functions may be nested.
-pub const NESTING_MAX: u16 = 200;
+pub const NESTING_MAX: u16 = 100;
 
 type Parsed<T = Id> = Result<T, Box<ParseError>>;
 
@@ -134,7 +134,7 @@ impl<'a> Parser<'a> {
     // Inside of brackets, lists and arguments a bare `< 5` is no test, whatever stands around.
     fn plain<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         let testing = std::mem::replace(&mut self.testing, false);
-        let parsed = self.nested(parse);
+        let parsed = parse(self);
         self.testing = testing;
         parsed
     }

@@ -2,6 +2,7 @@
 
 use smol_str::SmolStr;
 
+use crate::WarningKind;
 use crate::functions::Builtin;
 use crate::value::Value;
 
@@ -40,8 +41,8 @@ pub(crate) enum Comparison {
 #[derive(Debug)]
 pub(crate) enum Node {
     Const(Value),
-    /// A literal that means nothing, such as the 31st of June: null and a warning.
-    Nothing(Box<str>),
+    /// What means nothing, such as the 31st of June: null and a warning.
+    Nothing(WarningKind, Box<str>),
     Name(Symbol),
     /// `?`, the input of a unary test.
     Input,

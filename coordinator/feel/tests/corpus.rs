@@ -20,9 +20,9 @@ impl Count {
     fn settle(self, file: &str, floor: usize, known: &str) {
         println!("{file}: {} passed / {} failed / {} refused", self.passed, self.failed.len(), self.refused.len());
         let known: BTreeSet<&str> = known.lines().filter_map(|line| line.split_once('\t')).map(|(case, _)| case).collect();
-        let differing: Vec<&String> = self.failed.iter().chain(&self.refused).collect();
-        let unlisted: Vec<&&String> =
-            differing.iter().filter(|case| !known.contains(case.split('\t').next().unwrap_or(""))).collect();
+        let differing = self.failed.iter().chain(&self.refused);
+        let unlisted: Vec<&String> =
+            differing.filter(|case| !known.contains(case.split(' ').next().unwrap_or(""))).collect();
         for case in &unlisted {
             println!("  differs: {case}");
         }
@@ -41,6 +41,12 @@ fn corpus(file: &str) -> Option<String> {
         println!("{file}: no corpus beside the checkout, nothing to compare");
     }
     text
+}
+
+// A case is known by the hash (FNV-1a) of its line, so that the lists hold no text of the corpus.
+fn id(line: &str, source: &str) -> String {
+    let hash = line.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    format!("{hash:016x} {}", source.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 fn env() -> Env {
@@ -109,8 +115,8 @@ fn compare_cases(file: &str, floor: usize, known: &str) {
         let expected = case_value(&case, "expected").unwrap_or(Value::Null);
         let fails = case.get("expectedFailure").is_some();
         let variables = case_value(&case, "variables").unwrap_or_else(|| Context::default().into());
-        let id = format!("{} {}", kind, source.trim().replace(['\n', '\t'], " "));
-        match run(kind, source, &variables, case_value(&case, "input").as_ref()) {
+        let id = id(line, source);
+        match run(kind, source, &variables, case_value(&case, "input").or_else(|| variables.get("?").cloned()).as_ref()) {
             Ok(Ok(value)) if !fails && same(&value, &expected) => count.passed += 1,
             Ok(Err(_)) | Err(_) if fails => count.passed += 1,
             Ok(result) => {
@@ -125,12 +131,12 @@ fn compare_cases(file: &str, floor: usize, known: &str) {
 
 #[test]
 fn expressions_give_what_camundas_engine_gives() {
-    compare_cases("feel-scala-cases.jsonl", 0, include_str!("differences/feel-scala.tsv"));
+    compare_cases("feel-scala-cases.jsonl", 1046, include_str!("differences/feel-scala.tsv"));
 }
 
 #[test]
 fn expressions_agree_with_the_javascript_engine_where_camunda_does() {
-    compare_cases("feelin-cases.jsonl", 0, include_str!("differences/feelin.tsv"));
+    compare_cases("feelin-cases.jsonl", 579, include_str!("differences/feelin.tsv"));
 }
 
 #[test]
@@ -153,12 +159,12 @@ fn documented_examples_give_the_documented_results() {
             Ok(Ok(value)) if same(&value, &feel(expected)) => count.passed += 1,
             Ok(result) => {
                 let got = result.map_or_else(|error| error, |value| value.to_json());
-                count.failed.push(format!("{source}\texpected {expected} got {got}"));
+                count.failed.push(format!("{}\texpected {expected} got {got}", id(line, source)));
             }
-            Err(error) => count.refused.push(format!("{source}\t{error}")),
+            Err(error) => count.refused.push(format!("{}\t{error}", id(line, source))),
         }
     }
-    count.settle(file, 0, include_str!("differences/docs.tsv"));
+    count.settle(file, 158, include_str!("differences/docs.tsv"));
 }
 
 // The fields of a CSV line, which may hold line breaks in quotes.
@@ -194,7 +200,7 @@ fn expressions_of_real_models_parse_and_evaluate_within_a_budget() {
             let kind = if tests && row[1] == "inputEntry" { "unary" } else { "expression" };
             match run(kind, source, &Context::default().into(), None) {
                 Ok(_) => count.passed += 1,
-                Err(error) => count.refused.push(format!("{}\t{error}", source.trim().replace(['\n', '\t'], " "))),
+                Err(error) => count.refused.push(format!("{}\t{error}", id(source, source))),
             }
         }
         count.settle(file, 0, include_str!("differences/models.tsv"));

@@ -8,6 +8,7 @@ use crate::value::Value;
 builtins! {
     "not" not: ("negand"),
     "is defined" is_defined: ("value"),
+    "is" is: ("value1", "value2"),
     "get or else" get_or_else: ("value", "default"),
     "assert" assert: ("value", "condition"; "cause"),
 }
@@ -22,6 +23,14 @@ fn not(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 
 fn is_defined(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     Ok(Value::Bool(!matches!(arguments, [Value::Null])))
+}
+
+// The same type and the same content, with null the same as null only.
+fn is(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
+    match arguments {
+        [a, b] => Ok(Value::Bool(a.type_name() == b.type_name() && a == b)),
+        _ => Err(Fault::Illegal),
+    }
 }
 
 fn get_or_else(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {

@@ -208,7 +208,7 @@ fn flatten(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 // A merge sort of our own: the order comes from an expression, which may fail, or contradict itself.
 fn sort(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     let (Value::List(list), precedes) = (match arguments {
-        [list] | [list, Value::Null] => (list, None),
+        [list] => (list, None),
         [list, Value::Function(function)] if function.parameters().len() == 2 => (list, Some(function)),
         [_, Value::Function(function)] => {
             return refused(format!("expected a function with 2 parameters but found {}", function.parameters().len()));

@@ -26,7 +26,7 @@ builtins! {
 
 fn rounded(arguments: &[Value], mode: Rounding) -> Outcome {
     let (number, scale) = match arguments {
-        [Value::Number(number)] | [Value::Number(number), Value::Null] => (number, Some(0)),
+        [Value::Number(number)] => (number, Some(0)),
         [Value::Number(number), Value::Number(scale)] => (number, scale.to_i64()),
         _ => return Err(Fault::Illegal),
     };

@@ -28,7 +28,7 @@ builtins! {
 
 fn substring(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     let (Value::String(text), Value::Number(start), length) = (match arguments {
-        [text, start] | [text, start, Value::Null] => (text, start, None),
+        [text, start] => (text, start, None),
         [text, start, Value::Number(length)] => (text, start, length.to_i64()),
         _ => return Err(Fault::Illegal),
     }) else {
@@ -104,7 +104,7 @@ fn ends_with(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 
 fn flags(flags: Option<&Value>) -> Result<&str, Fault> {
     match flags {
-        None | Some(Value::Null) => Ok(""),
+        None => Ok(""),
         Some(Value::String(flags)) => Ok(flags),
         Some(_) => Err(Fault::Illegal),
     }

@@ -111,7 +111,8 @@ impl Parser<'_> {
 
     pub(super) fn binding_name(&mut self) -> Parsed<Symbol> {
         self.cursor.space();
-        match self.simple_name() {
+        let name = if self.dialect.words { self.words_before_in() } else { self.simple_name() };
+        match name {
             Some(name) => Ok(self.symbol(&name)),
             None => Err(self.expected("a name")),
         }
@@ -159,7 +160,7 @@ impl Parser<'_> {
     }
 
     fn comparison(&mut self) -> Parsed {
-        if self.testing && matches!({ self.cursor.space(); self.cursor.peek() }, Some('<' | '>')) {
+        if self.testing && matches!({ self.cursor.space(); self.cursor.peek() }, Some('<' | '>' | '=' | '!')) {
             return self.input_comparison();
         }
         let left = self.sum()?;

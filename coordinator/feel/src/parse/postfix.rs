@@ -24,8 +24,10 @@ impl Parser<'_> {
 
     fn key(&mut self) -> Parsed<Step> {
         self.cursor.space();
-        let key = if self.cursor.take_words("time offset") {
-            "time offset".into()
+        // Properties of two words; entries of two words stand in backticks.
+        const OF_WORDS: [&str; 3] = ["time offset", "start included", "end included"];
+        let key = if let Some(words) = OF_WORDS.into_iter().find(|words| self.cursor.take_words(words)) {
+            words.into()
         } else if let Some(key) = self.any_name() {
             key
         } else {

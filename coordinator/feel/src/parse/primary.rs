@@ -4,6 +4,7 @@ use smol_str::{SmolStr, SmolStrBuilder};
 
 use super::cursor::{is_name_part, is_name_start, is_reserved};
 use super::{Parsed, Parser};
+use crate::WarningKind;
 use crate::functions::{self, Builtin};
 use crate::number::Number;
 use crate::program::{Arguments, Id, Node, Symbol};
@@ -28,7 +29,7 @@ impl Parser<'_> {
             Some('(') => self.brackets(),
             Some(']') => {
                 self.cursor.take("]");
-                let start = self.plain(Self::sum)?;
+                let start = self.plain(|parser| parser.nested(Self::sum))?;
                 self.expect("..")?;
                 self.range_from(start, false)
             }
@@ -115,13 +116,17 @@ impl Parser<'_> {
         let text = self.string()?;
         Ok(match functions::temporal::literal(&text) {
             Some(value) => self.add(Node::Const(value)),
-            None => self.add(Node::Nothing(format!("'{text}' is no date, time or duration").into())),
+            None => self.nothing(WarningKind::FunctionInvocationFailure, format!("'{text}' is no date, time or duration")),
         })
     }
 
     fn brackets(&mut self) -> Parsed {
         self.cursor.take("(");
         let testing = self.testing;
+        self.cursor.space();
+        if !testing && matches!(self.cursor.peek(), Some('<' | '>')) {
+            return self.half_range();
+        }
         let inner = self.plain(|parser| {
             // Brackets do not change what a test's operand is: `(< 5 or > 9)`.
             parser.testing = testing;
@@ -152,7 +157,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn range_from(&mut self, start: Id, start_included: bool) -> Parsed {
-        let end = self.plain(Self::sum)?;
+        let end = self.plain(|parser| parser.nested(Self::sum))?;
         let end_included = self.cursor.take("]");
         if !end_included && !self.cursor.take(")") && !self.cursor.take("[") {
             return Err(self.expected("']', ')' or '[' at the end of the range"));
@@ -242,7 +247,7 @@ impl Parser<'_> {
 
     // The longest declared or bound name of several words that stands here; only the dialect with such names looks.
     fn declared_name(&self) -> Option<(SmolStr, usize)> {
-        if self.dialect.names.is_empty() {
+        if !self.dialect.words {
             return None;
         }
         let bound = self.bound.iter().filter_map(|symbol| self.names.get(*symbol as usize));
@@ -349,7 +354,8 @@ impl Parser<'_> {
 
     fn builtin_call(&mut self, builtin: &'static Builtin, arguments: Arguments) -> Id {
         let placed = match arguments {
-            Arguments::Positional(ids) => builtin.takes(ids.len()).then_some(ids).ok_or_else(|| "these".to_owned()),
+            Arguments::Positional(ids) if builtin.takes(ids.len()) => Ok(ids),
+            Arguments::Positional(ids) => Err(format!("{} arguments", ids.len())),
             Arguments::Named(named) => {
                 let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
                 match builtin.order(&names) {
@@ -357,7 +363,7 @@ impl Parser<'_> {
                         .into_iter()
                         .map(|place| place.map_or_else(|| self.add(Node::Const(Value::Null)), |at| named[at].1))
                         .collect()),
-                    None => Err(names.join(", ")),
+                    None => Err(format!("the parameters {}", names.join(", "))),
                 }
             }
         };
@@ -367,10 +373,14 @@ impl Parser<'_> {
                 None => self.add(Node::Call(builtin, ids)),
             },
             Err(given) => {
-                let message = format!("no function '{}' with the parameters {given}; it takes {}", builtin.name, builtin.usage());
-                self.add(Node::Nothing(message.into()))
+                let message = format!("No function '{}' with {given}; it takes {}", builtin.name, builtin.usage());
+                self.nothing(WarningKind::NoFunctionFound, message)
             }
         }
+    }
+
+    fn nothing(&mut self, kind: WarningKind, message: String) -> Id {
+        self.add(Node::Nothing(kind, message.into()))
     }
 
     fn constant_text(&self, ids: &[Id]) -> Option<&str> {
@@ -423,6 +433,20 @@ impl Parser<'_> {
         }
         self.cursor = back;
         None
+    }
+
+    /// The words up to `in`, where names may have several.
+    pub(super) fn words_before_in(&mut self) -> Option<SmolStr> {
+        if self.cursor.peek() == Some('`') {
+            return self.escaped_name().ok();
+        }
+        let mut words = Vec::new();
+        while let Some(word) = self.cursor.word().filter(|word| *word != "in") {
+            words.push(word);
+            self.cursor.advance(word.len());
+            self.cursor.space();
+        }
+        (!words.is_empty()).then(|| words.join(" ").into())
     }
 
     fn words(&mut self) -> Option<SmolStr> {

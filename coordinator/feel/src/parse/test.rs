@@ -1,7 +1,7 @@
 //! Unary tests: what a decision table's cell and the right side of `in` hold.
 
 use super::{Parsed, Parser};
-use crate::program::{Id, Node};
+use crate::program::{Comparison, Id, Node};
 use crate::value::Value;
 
 impl Parser<'_> {
@@ -110,8 +110,35 @@ impl Parser<'_> {
 
     pub(super) fn input_comparison(&mut self) -> Parsed {
         let Some(comparison) = self.comparison_sign() else { return Err(self.expected("a comparison")) };
+        if self.cursor.rest().starts_with('=') {
+            return Err(self.expected("a value"));
+        }
         let value = self.sum()?;
         Ok(self.add(Node::InputCompare(comparison, value)))
+    }
+
+    /// `(> 10)` where no test stands: the range that has one end.
+    pub(super) fn half_range(&mut self) -> Parsed {
+        let at = self.cursor.at();
+        let Some(comparison) = self.comparison_sign() else { return Err(self.expected("a comparison")) };
+        let value = self.nested(Self::sum)?;
+        let none = self.add(Node::Const(Value::Null));
+        let (start, end, included) = match comparison {
+            Comparison::Less => (none, value, false),
+            Comparison::LessOrEqual => (none, value, true),
+            Comparison::Greater => (value, none, false),
+            Comparison::GreaterOrEqual => (value, none, true),
+            Comparison::Equal | Comparison::NotEqual => {
+                return Err(self.error_at(at, "expected a value but found a comparison without a left side".to_owned()));
+            }
+        };
+        self.expect(")")?;
+        Ok(self.add(Node::Range {
+            start,
+            start_included: included && start == value,
+            end,
+            end_included: included && end == value,
+        }))
     }
 
     /// The right side of `in`: one test, or several in brackets.
@@ -147,7 +174,7 @@ impl Parser<'_> {
         self.cursor.space();
         let before = self.nodes.len();
         let parsed =
-            if matches!(self.cursor.peek(), Some('<' | '>')) { self.input_comparison() } else { self.sum() };
+            if matches!(self.cursor.peek(), Some('<' | '>' | '=' | '!')) { self.input_comparison() } else { self.sum() };
         (self.testing, self.input) = outer;
         let id = parsed?;
         Ok(self.as_test(id, before))
