@@ -285,12 +285,18 @@ impl Text {
         }
     }
 
+    /// Returns the text, or the expression without `=`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Text::Literal(text) | Text::Feel(text) => text,
+        }
+    }
+
     /// Says whether there is nothing to read or to evaluate.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        match self {
-            Text::Literal(text) | Text::Feel(text) => text.is_empty(),
-        }
+        self.as_str().is_empty()
     }
 }
 

@@ -16,8 +16,9 @@ use crate::xml::{Fields, Ns, Tree, decode};
 use problems::Problems;
 use root::Ids;
 
-/// Nothing nests deeper than this, whatever the limits say: what is kept as XML is a tree that is walked by recursion.
-const DEPTH_MAX: usize = 2_000;
+/// Lanes and what is kept as XML nest no deeper than this, whatever the limits say: they are trees that are walked by recursion.
+/// Processes and sub-processes are flat, so only the limits bound them.
+const TREE_DEPTH_MAX: usize = 256;
 
 /// Reads a BPMN 2.0 XML document, or says everything that is wrong with it.
 ///
@@ -37,15 +38,12 @@ pub fn read(xml: &[u8], limits: &Limits) -> Result<Model, Vec<Problem>> {
     }
     let text = decode(xml)
         .map_err(|message| vec![whole("encoding", message, "save the document as UTF-8")])?;
-    let limits = Limits {
-        depth_max: limits.depth_max.min(DEPTH_MAX),
-        ..*limits
-    };
-    let tree = Tree::read(&text, &limits).map_err(|problem| vec![problem])?;
+    let tree = Tree::read(&text, limits).map_err(|problem| vec![problem])?;
     let mut reading = Reading {
         tree: &tree,
         problems: Problems::new(limits.problems_max),
         ids: Ids::default(),
+        copied_max: limits.bytes_max,
     };
     let model = reading.definitions();
     reading.problems.finish().map(|()| model)
@@ -56,6 +54,7 @@ struct Reading<'t> {
     tree: &'t Tree,
     problems: Problems,
     ids: Ids,
+    copied_max: usize,
 }
 
 impl<'t> Reading<'t> {
@@ -67,7 +66,7 @@ impl<'t> Reading<'t> {
                 ("definitions", Some(uri)) => {
                     format!("`definitions` has the namespace `{uri}`, which is not BPMN 2.0's")
                 }
-                (other, _) => format!("the document is a `{other}`, not BPMN 2.0 definitions"),
+                (other, _) => format!("the document is `{other}`, not BPMN 2.0 definitions"),
             };
             let remedy = "send BPMN 2.0 XML: `definitions` in the namespace http://www.omg.org/spec/BPMN/20100524/MODEL";
             self.problems
@@ -75,7 +74,31 @@ impl<'t> Reading<'t> {
             return Model::default();
         }
         self.unknown_names();
+        if self.is_too_deep() {
+            return Model::default();
+        }
         self.root(&mut root)
+    }
+
+    /// Reports what nests too deep outside of processes and sub-processes.
+    fn is_too_deep(&mut self) -> bool {
+        let mut open = vec![(self.tree.root(), 0)];
+        while let Some((id, depth)) = open.pop() {
+            let node = self.tree.node(id);
+            let is_scope =
+                node.ns == Ns::Bpmn && (node.name == "process" || process::is_scope(&node.name));
+            let depth = if is_scope { 0 } else { depth + 1 };
+            if depth > TREE_DEPTH_MAX {
+                let message = format!(
+                    "XML elements outside of sub-processes are nested deeper than {TREE_DEPTH_MAX}"
+                );
+                self.problems
+                    .add("too-deep", None, node.at, message, "nest less");
+                return true;
+            }
+            open.extend(self.tree.children(id).map(|child| (child, depth)));
+        }
+        false
     }
 
     /// Reports elements that claim to be BPMN but are not: a misspelt task must not vanish.

@@ -110,7 +110,7 @@ impl<'t> Reading<'t> {
             Ok(number) if number.is_finite() => number,
             _ => {
                 let message = format!(
-                    "`{name}` of a `{}` is `{value}`, which is not a number",
+                    "`{name}` of `{}` is `{value}`, which is not a number",
                     fields.name()
                 );
                 self.problems.add(

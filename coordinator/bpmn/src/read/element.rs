@@ -117,7 +117,7 @@ impl<'t> Reading<'t> {
             },
             name if name.ends_with("Event") => self.event(name, fields, element, links),
             other => {
-                let message = format!("a `{other}` can't stand in a process");
+                let message = format!("`{other}` can't stand in a process");
                 self.problems.add(
                     "unknown-element",
                     Some(id),
@@ -164,7 +164,7 @@ impl<'t> Reading<'t> {
                 }
             }
             other => {
-                let message = format!("a `{other}` can't stand in a process");
+                let message = format!("`{other}` can't stand in a process");
                 let remedy =
                     "use a start, end, boundary, intermediate catch or intermediate throw event";
                 self.problems

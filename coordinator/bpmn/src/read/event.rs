@@ -84,7 +84,21 @@ impl<'t> Reading<'t> {
                 remedy,
             );
         }
-        found.map(|definition| EventReference {
+        let definition = found?;
+        self.ids.copied += text_of(&definition);
+        if self.ids.copied > self.copied_max {
+            let message = "event definitions by reference repeat too much text".to_owned();
+            let remedy = "shorten the event definitions at the root of the file";
+            self.problems.add(
+                "too-large",
+                Some(owner.to_owned()),
+                fields.at(),
+                message,
+                remedy,
+            );
+            return None;
+        }
+        Some(EventReference {
             id: id.to_owned(),
             definition,
         })
@@ -187,4 +201,45 @@ impl<'t> Reading<'t> {
 /// Takes when a timer fires; an empty text still says which kind of timer is drawn.
 fn timed(fields: &mut Fields<'_>, name: &str) -> Option<Text> {
     fields.child_text(name).map(|text| Text::parse(&text))
+}
+
+/// How many bytes of text a definition holds.
+fn text_of(definition: &EventDefinition) -> usize {
+    let length = |text: &Option<Text>| text.as_ref().map_or(0, |text| text.as_str().len());
+    let name = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    match definition {
+        EventDefinition::Timer(
+            TimerDefinition::Date(text)
+            | TimerDefinition::Duration(text)
+            | TimerDefinition::Cycle(text),
+        ) => text.as_str().len(),
+        EventDefinition::Message { job, publish, .. } => {
+            let job = job
+                .as_ref()
+                .map_or(0, |job| job.job_type.as_str().len() + length(&job.retries));
+            let publish = publish.as_ref().map_or(0, |publish| {
+                length(&publish.message_id)
+                    + length(&publish.correlation_key)
+                    + length(&publish.time_to_live)
+            });
+            job + publish
+        }
+        EventDefinition::Error {
+            code_variable,
+            message_variable,
+            ..
+        } => name(code_variable) + name(message_variable),
+        EventDefinition::Escalation { code_variable, .. } => name(code_variable),
+        EventDefinition::Conditional(conditional) => {
+            length(&conditional.condition)
+                + name(&conditional.variable_names)
+                + name(&conditional.variable_events)
+        }
+        EventDefinition::Link { name } => name.len(),
+        EventDefinition::Compensate { activity, .. } => name(activity),
+        EventDefinition::Timer(TimerDefinition::Unset)
+        | EventDefinition::Signal { .. }
+        | EventDefinition::Terminate
+        | EventDefinition::Cancel => 0,
+    }
 }

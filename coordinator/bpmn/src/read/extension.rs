@@ -39,7 +39,7 @@ impl<'t> Reading<'t> {
         owner: Option<&str>,
     ) -> String {
         fields.attribute(name).unwrap_or_else(|| {
-            let message = format!("a `{}` has no `{name}`", fields.name());
+            let message = format!("`{}` has no `{name}`", fields.name());
             self.problems.add(
                 "missing-attribute",
                 owner.map(str::to_owned),

@@ -31,6 +31,9 @@ impl Problems {
             return;
         }
         let Position { line, column } = at;
+        // An id of megabytes would be repeated in each problem.
+        let element = element.map(|id| shortened(id, 200));
+        let message = shortened(message, 1_000);
         self.list.push(Problem {
             code,
             element,
@@ -41,6 +44,10 @@ impl Problems {
         });
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Returns all problems in the order of the document.
     pub(super) fn finish(mut self) -> Result<(), Vec<Problem>> {
         if self.list.is_empty() {
@@ -49,7 +56,7 @@ impl Problems {
         self.list
             .sort_by_key(|problem| (problem.line, problem.column));
         if self.left_out > 0 {
-            let message = format!("{} more problems are left out", self.left_out);
+            let message = format!("problems left out here: {}", self.left_out);
             let remedy = "correct the ones above first".to_owned();
             self.list.push(Problem {
                 code: "more-problems",
@@ -62,4 +69,12 @@ impl Problems {
         }
         Err(self.list)
     }
+}
+
+fn shortened(mut text: String, chars_max: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(chars_max) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }

@@ -100,7 +100,9 @@ impl<'t> Reading<'t> {
             }
         }
         self.link(&mut process, &links, &ends);
-        arrange(&mut process);
+        if self.problems.is_empty() {
+            arrange(&mut process);
+        }
         process
     }
 
@@ -240,7 +242,7 @@ fn as_listed(flows: &mut [FlowIdx], listed: &[String], ids: &BTreeMap<&str, Flow
     flows.sort_by_key(|flow| places.get(flow).copied().unwrap_or(usize::MAX));
 }
 
-fn is_scope(name: &str) -> bool {
+pub(super) fn is_scope(name: &str) -> bool {
     matches!(name, "subProcess" | "transaction" | "adHocSubProcess")
 }
 

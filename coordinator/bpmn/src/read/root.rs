@@ -17,7 +17,10 @@ pub(super) struct Ids {
     pub(super) signals: BTreeMap<String, SignalIdx>,
     pub(super) escalations: BTreeMap<String, EscalationIdx>,
     pub(super) events: BTreeMap<String, EventDefinition>,
+    /// How much text event definitions by reference have copied so far.
+    pub(super) copied: usize,
     used: BTreeMap<String, Position>,
+    next: u32,
 }
 
 impl<'t> Reading<'t> {
@@ -161,7 +164,7 @@ impl<'t> Reading<'t> {
                 id
             }
             None => {
-                let message = format!("a `{}` has no id", fields.name());
+                let message = format!("`{}` has no id", fields.name());
                 self.problems.add(
                     "missing-id",
                     None,
@@ -180,11 +183,14 @@ impl<'t> Reading<'t> {
             self.use_id(&id, fields.at());
             return id;
         }
-        let count = self.ids.used.len();
-        let id = (count..)
-            .map(|count| format!("{}_{count}", fields.name()))
-            .find(|id| !self.ids.used.contains_key(id))
-            .unwrap_or_default();
+        // The count never goes back, so that a file full of taken ids can't make this slow.
+        let id = loop {
+            let id = format!("{}_{}", fields.name(), self.ids.next);
+            self.ids.next += 1;
+            if !self.ids.used.contains_key(&id) {
+                break id;
+            }
+        };
         self.use_id(&id, fields.at());
         id
     }
