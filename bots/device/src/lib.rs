@@ -11,7 +11,12 @@ pub mod tree;
 
 pub use bot::{Bot, BotError, Manifest};
 pub use command::{CommandRun, Exit, Request};
-pub use file::{FileGet, FilePut, GetRequest, PutRequest};
+pub use file::{Encoding, FileGet, FilePut, GetRequest, PutRequest};
+
+/// Reads a file as `file.get` does, for a bot that has no attempt to spend on it.
+pub fn get_file(request: &GetRequest) -> Result<botswain_action::Object, String> {
+    file::get(request).map_err(|halt| halt.message())
+}
 
 /// The device actions that need no package; the agent's policy decides which of them may run.
 pub fn actions() -> Vec<Box<dyn botswain_action::Action>> {
