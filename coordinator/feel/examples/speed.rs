@@ -17,7 +17,10 @@ fn main() {
     variables.insert("limit".into(), Value::from(100));
     variables.insert("status".into(), Value::from("ok"));
     let order = r#"{"customer": {"id": 7, "name": "Ada"}, "price": 12.5, "count": 3, "items": [{"price": 1}, {"price": 2}]}"#;
-    variables.insert("order".into(), Value::from_json(order).expect("the order is JSON"));
+    variables.insert(
+        "order".into(),
+        Value::from_json(order).expect("the order is JSON"),
+    );
     let env = Env::default();
     for source in [
         "amount",
@@ -38,9 +41,18 @@ fn main() {
             black_box(Expression::parse(black_box(source)).expect("it can be parsed"));
         });
         let expression = Expression::parse(source).expect("it can be parsed");
-        let rounds = if source.contains("1..1000") { 200 } else { 20_000 };
+        let rounds = if source.contains("1..1000") {
+            200
+        } else {
+            20_000
+        };
         let evaluating = fastest(rounds, || {
-            black_box(expression.evaluate(black_box(&variables), &env).result.is_ok());
+            black_box(
+                expression
+                    .evaluate(black_box(&variables), &env)
+                    .result
+                    .is_ok(),
+            );
         });
         println!("{evaluating:>9.0} ns  {parsing:>7.0} ns to parse  {source}");
     }

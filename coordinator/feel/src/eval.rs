@@ -67,13 +67,23 @@ impl<'a> Machine<'a> {
     }
 
     pub(crate) fn run(mut self, program: &Arc<Program>, input: Option<Value>) -> Evaluation {
-        let mut frame = Frame { program, binds: Vec::new(), input };
+        let mut frame = Frame {
+            program,
+            binds: Vec::new(),
+            input,
+        };
         let result = self.eval(&mut frame, program.root);
-        Evaluation { result, warnings: self.warnings }
+        Evaluation {
+            result,
+            warnings: self.warnings,
+        }
     }
 
     pub(crate) fn charge(&mut self, steps: usize) -> Evaluated<()> {
-        match u32::try_from(steps).ok().and_then(|steps| self.steps.checked_sub(steps)) {
+        match u32::try_from(steps)
+            .ok()
+            .and_then(|steps| self.steps.checked_sub(steps))
+        {
             Some(left) => {
                 self.steps = left;
                 Ok(())
@@ -84,7 +94,10 @@ impl<'a> Machine<'a> {
 
     #[cold]
     fn out_of_steps(&self) -> EvaluationError {
-        EvaluationError::Budget(format!("the expression took more than {} steps: loop over less", self.env.budget.steps))
+        EvaluationError::Budget(format!(
+            "the expression took more than {} steps: loop over less",
+            self.env.budget.steps
+        ))
     }
 
     pub(crate) fn allocate(&mut self, bytes: usize) -> Evaluated<()> {
@@ -120,7 +133,10 @@ impl<'a> Machine<'a> {
     /// Notes why a null comes, and gives the null.
     pub(crate) fn null(&mut self, kind: WarningKind, message: impl FnOnce() -> String) -> Value {
         if self.muted == 0 && self.warnings.len() < WARNINGS_MAX {
-            self.warnings.push(Warning { kind, message: message() });
+            self.warnings.push(Warning {
+                kind,
+                message: message(),
+            });
         }
         Value::Null
     }
@@ -136,7 +152,9 @@ impl<'a> Machine<'a> {
 
     fn check_depth(&self, value: Value) -> Evaluated {
         if value.depth() > VALUE_DEPTH_MAX {
-            return Err(EvaluationError::Budget(format!("a value is nested deeper than {VALUE_DEPTH_MAX} levels")));
+            return Err(EvaluationError::Budget(format!(
+                "a value is nested deeper than {VALUE_DEPTH_MAX} levels"
+            )));
         }
         Ok(value)
     }
@@ -161,7 +179,9 @@ impl<'a> Machine<'a> {
     }
 
     pub(crate) fn eval(&mut self, frame: &mut Frame<'_>, id: Id) -> Evaluated {
-        let Some(left) = self.steps.checked_sub(1) else { return Err(self.out_of_steps()) };
+        let Some(left) = self.steps.checked_sub(1) else {
+            return Err(self.out_of_steps());
+        };
         self.steps = left;
         let program = frame.program;
         match &program.nodes[id as usize] {
@@ -186,9 +206,12 @@ impl<'a> Machine<'a> {
             Node::Chain(base, steps) => self.chain(frame, *base, steps),
             Node::List(items) => self.list_literal(frame, items),
             Node::Context(entries) => self.context_literal(frame, entries),
-            Node::Range { start, start_included, end, end_included } => {
-                self.range(frame, (*start, *start_included), (*end, *end_included))
-            }
+            Node::Range {
+                start,
+                start_included,
+                end,
+                end_included,
+            } => self.range(frame, (*start, *start_included), (*end, *end_included)),
             Node::InputCompare(comparison, id) => self.input_compare(frame, *comparison, *id),
             Node::InputWithin(range) => self.input_within(frame, *range),
             Node::InputIs(bool) => Ok(self.equal_to_input(frame, &Value::Bool(*bool))),
@@ -199,15 +222,23 @@ impl<'a> Machine<'a> {
             Node::Product(first, rest) => self.product(frame, *first, rest),
             Node::Power(first, rest) => self.power(frame, *first, rest),
             Node::Negate(id) => self.negate(frame, *id),
-            Node::Compare(comparison, left, right) => self.compare(frame, *comparison, *left, *right),
+            Node::Compare(comparison, left, right) => {
+                self.compare(frame, *comparison, *left, *right)
+            }
             Node::Between(value, low, high) => self.between(frame, *value, *low, *high),
             Node::And(all) => self.all(frame, all),
             Node::Or(all) => self.any(frame, all),
             Node::If(branches, otherwise) => self.if_then_else(frame, branches, *otherwise),
             Node::In(value, test) => self.is_in(frame, *value, *test),
             Node::InstanceOf(value, name) => self.instance_of(frame, *value, name),
-            Node::Quantified(quantifier, each, body) => self.quantified(frame, *quantifier, each, *body),
-            Node::For { each, body, partial } => self.for_return(frame, each, *body, *partial),
+            Node::Quantified(quantifier, each, body) => {
+                self.quantified(frame, *quantifier, each, *body)
+            }
+            Node::For {
+                each,
+                body,
+                partial,
+            } => self.for_return(frame, each, *body, *partial),
             Node::Call(builtin, arguments) => self.call(frame, builtin, arguments),
             Node::Invoke(symbol, arguments) => self.invoke_name(frame, *symbol, arguments),
             Node::Function(parameters, body) => self.function(frame, parameters, *body),
@@ -215,7 +246,7 @@ impl<'a> Machine<'a> {
     }
 
     fn find(&self, frame: &Frame<'_>, symbol: Symbol) -> Option<Value> {
-        let name = frame.program.names.get(symbol as usize)?;
+        let name = frame.program.symbols.get(symbol as usize)?;
         for bind in frame.binds.iter().rev() {
             match bind {
                 Bind::Name(bound, value) if *bound == symbol => return Some(value.clone()),
@@ -237,7 +268,11 @@ impl<'a> Machine<'a> {
         match self.find(frame, symbol) {
             Some(value) => value,
             None => self.null(WarningKind::NoVariableFound, || {
-                let name = frame.program.names.get(symbol as usize).map_or("", |name| name.as_str());
+                let name = frame
+                    .program
+                    .symbols
+                    .get(symbol as usize)
+                    .map_or("", |name| name.as_str());
                 format!("No variable found with name '{name}'")
             }),
         }
@@ -261,7 +296,9 @@ impl<'a> Machine<'a> {
         }
         let program = frame.program;
         let context = Context::new(frame.binds.drain(bound..).filter_map(|bind| match bind {
-            Bind::Name(symbol, value) => Some((program.names.get(symbol as usize)?.clone(), value)),
+            Bind::Name(symbol, value) => {
+                Some((program.symbols.get(symbol as usize)?.clone(), value))
+            }
             Bind::Item(_) => None,
         }));
         self.context(context)
@@ -270,7 +307,12 @@ impl<'a> Machine<'a> {
     #[inline(never)]
     fn range(&mut self, frame: &mut Frame<'_>, start: (Id, bool), end: (Id, bool)) -> Evaluated {
         let (low, high) = (self.eval(frame, start.0)?, self.eval(frame, end.0)?);
-        let unbounded = |end: (Id, bool)| matches!(frame.program.nodes.get(end.0 as usize), Some(Node::Const(Value::Null)));
+        let unbounded = |end: (Id, bool)| {
+            matches!(
+                frame.program.nodes.get(end.0 as usize),
+                Some(Node::Const(Value::Null))
+            )
+        };
         let one = match (unbounded(start), unbounded(end)) {
             (true, false) => Some(&high),
             (false, true) => Some(&low),
@@ -282,11 +324,20 @@ impl<'a> Machine<'a> {
         };
         if !valid {
             return Ok(self.null(WarningKind::InvalidType, || {
-                format!("Invalid range: its ends are '{}' and '{}'", brief(&low), brief(&high))
+                format!(
+                    "Invalid range: its ends are '{}' and '{}'",
+                    brief(&low),
+                    brief(&high)
+                )
             }));
         }
         self.allocate(2 * size_of::<Value>())?;
-        Ok(Value::Range(Arc::new(Range { start: low, start_included: start.1, end: high, end_included: end.1 })))
+        Ok(Value::Range(Arc::new(Range {
+            start: low,
+            start_included: start.1,
+            end: high,
+            end_included: end.1,
+        })))
     }
 
     /// True or false, or none and a warning that names the value found.
@@ -294,12 +345,19 @@ impl<'a> Machine<'a> {
         if let Value::Bool(bool) = value {
             return Some(*bool);
         }
-        self.null(WarningKind::InvalidType, || format!("Expected boolean but found '{}'", brief(value)));
+        self.null(WarningKind::InvalidType, || {
+            format!("Expected boolean but found '{}'", brief(value))
+        });
         None
     }
 
     /// Folds the next operand into an `and` (`stop` is false) or an `or` (`stop` is true); none is neither.
-    pub(crate) fn ternary(&mut self, so_far: Option<bool>, next: &Value, stop: bool) -> Option<bool> {
+    pub(crate) fn ternary(
+        &mut self,
+        so_far: Option<bool>,
+        next: &Value,
+        stop: bool,
+    ) -> Option<bool> {
         match (so_far, next) {
             (_, Value::Bool(bool)) if *bool == stop => Some(stop),
             (None, _) => None,
@@ -330,7 +388,12 @@ impl<'a> Machine<'a> {
     }
 
     #[inline(never)]
-    fn if_then_else(&mut self, frame: &mut Frame<'_>, branches: &[(Id, Id)], otherwise: Id) -> Evaluated {
+    fn if_then_else(
+        &mut self,
+        frame: &mut Frame<'_>,
+        branches: &[(Id, Id)],
+        otherwise: Id,
+    ) -> Evaluated {
         for (condition, then) in branches {
             let condition = self.eval(frame, *condition)?;
             if self.truth(&condition) == Some(true) {
@@ -354,7 +417,13 @@ impl<'a> Machine<'a> {
     }
 
     #[inline(never)]
-    fn compare(&mut self, frame: &mut Frame<'_>, comparison: Comparison, left: Id, right: Id) -> Evaluated {
+    fn compare(
+        &mut self,
+        frame: &mut Frame<'_>,
+        comparison: Comparison,
+        left: Id,
+        right: Id,
+    ) -> Evaluated {
         let (left, right) = (self.eval(frame, left)?, self.eval(frame, right)?);
         if let (Value::Number(Number::Int(a)), Value::Number(Number::Int(b))) = (&left, &right) {
             return Ok(Value::Bool(compare::holds(comparison, a.cmp(b))));

@@ -67,15 +67,22 @@ impl Builtin {
     /// Says whether so many arguments can be given.
     pub(crate) fn takes(&self, count: usize) -> bool {
         self.signatures.iter().any(|signature| {
-            count >= signature.required && (count <= signature.parameters.len() || signature.variadic)
+            count >= signature.required
+                && (count <= signature.parameters.len() || signature.variadic)
         })
     }
 
     /// Which of the given names stands at each place; a place without one is null.
     pub(crate) fn order(&self, names: &[&str]) -> Option<Vec<Option<usize>>> {
-        let signature = self.signatures.iter().find(|signature| names.iter().all(|name| signature.parameters.contains(name)))?;
-        let mut order: Vec<Option<usize>> =
-            signature.parameters.iter().map(|parameter| names.iter().position(|name| name == parameter)).collect();
+        let signature = self
+            .signatures
+            .iter()
+            .find(|signature| names.iter().all(|name| signature.parameters.contains(name)))?;
+        let mut order: Vec<Option<usize>> = signature
+            .parameters
+            .iter()
+            .map(|parameter| names.iter().position(|name| name == parameter))
+            .collect();
         while order.len() > signature.required && order.last() == Some(&None) {
             order.pop();
         }
@@ -87,7 +94,13 @@ impl Builtin {
         let all: Vec<String> = self
             .signatures
             .iter()
-            .map(|signature| format!("({}{})", signature.parameters.join(", "), if signature.variadic { ", …" } else { "" }))
+            .map(|signature| {
+                format!(
+                    "({}{})",
+                    signature.parameters.join(", "),
+                    if signature.variadic { ", …" } else { "" }
+                )
+            })
             .collect();
         all.join(" or ")
     }
@@ -141,7 +154,9 @@ pub(crate) fn similar(name: &str) -> Option<&'static str> {
         return None;
     }
     let near = |known: &'static str| (distance(&wanted, &flat(known)), known);
-    let (distance, known) = all().map(|builtin| near(builtin.name)).min_by_key(|(distance, _)| *distance)?;
+    let (distance, known) = all()
+        .map(|builtin| near(builtin.name))
+        .min_by_key(|(distance, _)| *distance)?;
     (distance * 4 <= wanted.len()).then_some(known)
 }
 

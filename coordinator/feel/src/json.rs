@@ -39,7 +39,10 @@ pub(crate) fn read(text: &str) -> Result<Value, JsonError> {
 
 impl Reader<'_> {
     fn error(&self, message: &'static str) -> JsonError {
-        JsonError { at: self.at, message }
+        JsonError {
+            at: self.at,
+            message,
+        }
     }
 
     fn peek(&self) -> Option<u8> {
@@ -86,15 +89,23 @@ impl Reader<'_> {
     fn number(&mut self) -> Result<Value, JsonError> {
         let start = self.at;
         self.take(b'-');
-        if self.peek() == Some(b'0') && matches!(self.text.as_bytes().get(self.at + 1), Some(b'0'..=b'9')) {
+        if self.peek() == Some(b'0')
+            && matches!(self.text.as_bytes().get(self.at + 1), Some(b'0'..=b'9'))
+        {
             return Err(self.error("a number cannot begin with 0"));
         }
-        while matches!(self.peek(), Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')) {
+        while matches!(
+            self.peek(),
+            Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
+        ) {
             self.at += 1;
         }
         match Number::parse(&self.text[start..self.at]) {
             Some(number) => Ok(Value::Number(number)),
-            None => Err(JsonError { at: start, message: "expected a number in range" }),
+            None => Err(JsonError {
+                at: start,
+                message: "expected a number in range",
+            }),
         }
     }
 
@@ -181,7 +192,12 @@ impl Reader<'_> {
                         Some(b'r') => '\r',
                         Some(b't') => '\t',
                         Some(b'u') => self.unicode()?,
-                        _ => return Err(JsonError { at: self.at - 1, message: "unknown escape" }),
+                        _ => {
+                            return Err(JsonError {
+                                at: self.at - 1,
+                                message: "unknown escape",
+                            });
+                        }
                     });
                 }
                 _ => return Err(self.error("the string does not end")),
@@ -196,13 +212,18 @@ impl Reader<'_> {
             .and_then(|digits| std::str::from_utf8(digits).ok())
             .and_then(|digits| u32::from_str_radix(digits, 16).ok());
         self.at += 4;
-        code.ok_or(JsonError { at: self.at - 4, message: "expected four hexadecimal digits" })
+        code.ok_or(JsonError {
+            at: self.at - 4,
+            message: "expected four hexadecimal digits",
+        })
     }
 
     // A surrogate without its partner becomes the replacement character: other programs write such text.
     fn unicode(&mut self) -> Result<char, JsonError> {
         let first = self.hex()?;
-        if (0xd800..0xdc00).contains(&first) && self.text.as_bytes().get(self.at..self.at + 2) == Some(b"\\u") {
+        if (0xd800..0xdc00).contains(&first)
+            && self.text.as_bytes().get(self.at..self.at + 2) == Some(b"\\u")
+        {
             let back = self.at;
             self.at += 2;
             let second = self.hex()?;

@@ -53,7 +53,9 @@ pub struct Dialect {
 
 impl Dialect {
     fn knows_function(&self, name: &str) -> bool {
-        self.any_function || self.functions.iter().any(|known| known == name) || self.names.iter().any(|known| known == name)
+        self.any_function
+            || self.functions.iter().any(|known| known == name)
+            || self.names.iter().any(|known| known == name)
     }
 }
 
@@ -115,13 +117,22 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Budget {
-        Budget { steps: 5_000_000, depth: 400, bytes: 64 * 1024 * 1024 }
+        Budget {
+            steps: 5_000_000,
+            depth: 400,
+            bytes: 64 * 1024 * 1024,
+        }
     }
 }
 
 impl Default for Env {
     fn default() -> Env {
-        Env { now: 0, zone: TimeZone::UTC, seed: 0, budget: Budget::default() }
+        Env {
+            now: 0,
+            zone: TimeZone::UTC,
+            seed: 0,
+            budget: Budget::default(),
+        }
     }
 }
 
@@ -203,7 +214,9 @@ impl Expression {
     /// Parses a source in a dialect.
     pub fn parse_in(source: &str, dialect: &Dialect) -> Result<Expression, ParseError> {
         let program = parse::expression(source, dialect).map_err(|error| *error)?;
-        Ok(Expression { program: Arc::new(program) })
+        Ok(Expression {
+            program: Arc::new(program),
+        })
     }
 
     /// The source.
@@ -213,7 +226,7 @@ impl Expression {
 
     /// The variables that it may read, in the order of their first mention.
     pub fn names(&self) -> &[SmolStr] {
-        &self.program.free
+        &self.program.reads
     }
 
     /// Evaluates it.
@@ -231,7 +244,9 @@ impl UnaryTests {
     /// Parses a source in a dialect.
     pub fn parse_in(source: &str, dialect: &Dialect) -> Result<UnaryTests, ParseError> {
         let program = parse::unary_tests(source, dialect).map_err(|error| *error)?;
-        Ok(UnaryTests { program: Arc::new(program) })
+        Ok(UnaryTests {
+            program: Arc::new(program),
+        })
     }
 
     /// The source.
@@ -241,7 +256,7 @@ impl UnaryTests {
 
     /// The variables that they may read besides the input.
     pub fn names(&self) -> &[SmolStr] {
-        &self.program.free
+        &self.program.reads
     }
 
     /// Tests an input.

@@ -74,8 +74,15 @@ impl<'a> Parser<'a> {
         parser.symbol("item");
         parser.symbol("partial");
         if source.len() > SOURCE_MAX {
-            let message = format!("the expression has {} bytes, more than the {SOURCE_MAX} allowed: split it", source.len());
-            return Err(Box::new(ParseError { line: 1, column: 1, message }));
+            let message = format!(
+                "the expression has {} bytes, more than the {SOURCE_MAX} allowed: split it",
+                source.len()
+            );
+            return Err(Box::new(ParseError {
+                line: 1,
+                column: 1,
+                message,
+            }));
         }
         Ok(parser)
     }
@@ -85,7 +92,13 @@ impl<'a> Parser<'a> {
         if !self.cursor.is_at_end() {
             return Err(self.expected("an operator or the end"));
         }
-        Ok(Program { source: self.cursor.source().into(), nodes: self.nodes, root, names: self.names, free: self.free })
+        Ok(Program {
+            source: self.cursor.source().into(),
+            nodes: self.nodes,
+            root,
+            symbols: self.names,
+            reads: self.free,
+        })
     }
 
     fn add(&mut self, node: Node) -> Id {
@@ -123,7 +136,9 @@ impl<'a> Parser<'a> {
 
     fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
         if self.nesting >= NESTING_MAX {
-            return Err(self.error(format!("nested deeper than {NESTING_MAX} levels: split the expression")));
+            return Err(self.error(format!(
+                "nested deeper than {NESTING_MAX} levels: split the expression"
+            )));
         }
         self.nesting += 1;
         let parsed = parse(self);
@@ -141,7 +156,11 @@ impl<'a> Parser<'a> {
 
     fn error_at(&self, at: usize, message: String) -> Box<ParseError> {
         let (line, column) = self.cursor.position(at);
-        Box::new(ParseError { line, column, message })
+        Box::new(ParseError {
+            line,
+            column,
+            message,
+        })
     }
 
     fn error(&self, message: String) -> Box<ParseError> {
@@ -153,10 +172,18 @@ impl<'a> Parser<'a> {
     }
 
     fn expect(&mut self, symbol: &str) -> Parsed<()> {
-        if self.cursor.take(symbol) { Ok(()) } else { Err(self.expected(&format!("'{symbol}'"))) }
+        if self.cursor.take(symbol) {
+            Ok(())
+        } else {
+            Err(self.expected(&format!("'{symbol}'")))
+        }
     }
 
     fn expect_word(&mut self, word: &str) -> Parsed<()> {
-        if self.cursor.take_word(word) { Ok(()) } else { Err(self.expected(&format!("'{word}'"))) }
+        if self.cursor.take_word(word) {
+            Ok(())
+        } else {
+            Err(self.expected(&format!("'{word}'")))
+        }
     }
 }

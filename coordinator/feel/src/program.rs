@@ -24,8 +24,10 @@ pub(crate) struct Program {
     pub(crate) source: SmolStr,
     pub(crate) nodes: Vec<Node>,
     pub(crate) root: Id,
-    pub(crate) names: Vec<SmolStr>,
-    pub(crate) free: Vec<SmolStr>,
+    /// All names, by their symbols.
+    pub(crate) symbols: Vec<SmolStr>,
+    /// The names that nothing in the expression binds.
+    pub(crate) reads: Vec<SmolStr>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,16 @@
 //! Dates, times and durations: how they are read, written, compared and added.
 
+mod text;
+
 use std::cmp::Ordering;
-use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use jiff::civil;
 use jiff::tz::{Offset, TimeZone, TimeZoneDatabase};
 use jiff::{SignedDuration, Span, Timestamp, Zoned};
+
+pub(crate) use text::ExactText;
+use text::{OffsetText, Wall};
 
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -84,7 +88,8 @@ impl Zone {
 }
 
 fn number(text: &str) -> Option<i64> {
-    (!text.is_empty() && text.len() <= 18 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+    (!text.is_empty() && text.len() <= 18 && text.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| text.parse().ok())?
 }
 
 fn two(text: &str) -> Option<i8> {
@@ -169,9 +174,13 @@ pub(crate) fn parse_date_time(text: &str) -> Option<DateTime> {
         if offset.is_empty() {
             return DateTime::in_zone(local, &region);
         }
-        let Zone::Offset(offset) = Zone::parse(offset)? else { return None };
+        let Zone::Offset(offset) = Zone::parse(offset)? else {
+            return None;
+        };
         let instant = offset.to_timestamp(local).ok()?;
-        return Some(DateTime::Zoned(Arc::new(instant.to_zoned(region.time_zone()))));
+        return Some(DateTime::Zoned(Arc::new(
+            instant.to_zoned(region.time_zone()),
+        )));
     }
     DateTime::in_zone(local, &Zone::parse(rest)?)
 }
@@ -207,7 +216,10 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
             Some(part) => (true, part),
             None => (false, rest),
         };
-        let digits = part.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+        let digits = part
+            .bytes()
+            .take_while(|b| b.is_ascii_digit() || *b == b'.')
+            .count();
         let (value, after) = part.split_at(digits);
         let unit = after.chars().next()?;
         rest = &after[unit.len_utf8()..];
@@ -238,9 +250,11 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
             }
             Some(seconds) => {
                 exact = true;
-                nanos += i128::from(amount) * i128::from(seconds) * NANOS_PER_SECOND * i128::from(sign);
+                nanos +=
+                    i128::from(amount) * i128::from(seconds) * NANOS_PER_SECOND * i128::from(sign);
                 if !fraction.is_empty() {
-                    nanos += i128::from(number(fraction)? * 10i64.pow(9 - fraction.len() as u32) * sign);
+                    nanos +=
+                        i128::from(number(fraction)? * 10i64.pow(9 - fraction.len() as u32) * sign);
                 }
             }
         }
@@ -271,12 +285,16 @@ impl Time {
 
     /// The time from `other` to this one; none when only one of them has a zone.
     pub fn since(&self, other: &Time) -> Option<SignedDuration> {
-        (self.zone.is_some() == other.zone.is_some()).then(|| nanos_to_duration(self.normal() - other.normal()))?
+        (self.zone.is_some() == other.zone.is_some())
+            .then(|| nanos_to_duration(self.normal() - other.normal()))?
     }
 
     /// The time later by a duration, around midnight where it must.
     pub fn plus(&self, duration: SignedDuration) -> Time {
-        Time { clock: self.clock.wrapping_add(duration), zone: self.zone.clone() }
+        Time {
+            clock: self.clock.wrapping_add(duration),
+            zone: self.zone.clone(),
+        }
     }
 
     /// The distance from UTC, if there is a zone.
@@ -303,20 +321,30 @@ impl Time {
 }
 
 fn clock_nanos(clock: civil::Time) -> i128 {
-    let seconds = i128::from(clock.hour()) * 3600 + i128::from(clock.minute()) * 60 + i128::from(clock.second());
+    let seconds = i128::from(clock.hour()) * 3600
+        + i128::from(clock.minute()) * 60
+        + i128::from(clock.second());
     seconds * NANOS_PER_SECOND + i128::from(clock.subsec_nanosecond())
 }
 
 impl DateTime {
     /// The instant that a wall in a zone shows.
     pub fn in_zone(local: civil::DateTime, zone: &Zone) -> Option<DateTime> {
-        let zoned = zone.time_zone().to_ambiguous_zoned(local).compatible().ok()?;
+        let zoned = zone
+            .time_zone()
+            .to_ambiguous_zoned(local)
+            .compatible()
+            .ok()?;
         Some(DateTime::Zoned(Arc::new(zoned)))
     }
 
     /// The instant `millis` after 1970 in a zone.
     pub fn at_millis(millis: i64, zone: &TimeZone) -> DateTime {
-        let instant = Timestamp::from_millisecond(millis).unwrap_or(if millis < 0 { Timestamp::MIN } else { Timestamp::MAX });
+        let instant = Timestamp::from_millisecond(millis).unwrap_or(if millis < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        });
         DateTime::Zoned(Arc::new(instant.to_zoned(zone.clone())))
     }
 
@@ -340,7 +368,9 @@ impl DateTime {
     pub fn to_zone(&self, zone: &Zone) -> Option<DateTime> {
         match self {
             DateTime::Local(local) => DateTime::in_zone(*local, zone),
-            DateTime::Zoned(zoned) => Some(DateTime::Zoned(Arc::new(zoned.with_time_zone(zone.time_zone())))),
+            DateTime::Zoned(zoned) => Some(DateTime::Zoned(Arc::new(
+                zoned.with_time_zone(zone.time_zone()),
+            ))),
         }
     }
 
@@ -381,7 +411,9 @@ impl DateTime {
     pub fn since(&self, other: &DateTime) -> Option<SignedDuration> {
         match (self, other) {
             (DateTime::Local(a), DateTime::Local(b)) => Some(a.duration_since(*b)),
-            (DateTime::Zoned(a), DateTime::Zoned(b)) => Some(a.timestamp().duration_since(b.timestamp())),
+            (DateTime::Zoned(a), DateTime::Zoned(b)) => {
+                Some(a.timestamp().duration_since(b.timestamp()))
+            }
             _ => None,
         }
     }
@@ -390,7 +422,10 @@ impl DateTime {
     pub fn plus(&self, duration: SignedDuration) -> Option<DateTime> {
         match self {
             DateTime::Local(local) => local.checked_add(duration).ok().map(DateTime::Local),
-            DateTime::Zoned(zoned) => zoned.checked_add(duration).ok().map(|zoned| DateTime::Zoned(Arc::new(zoned))),
+            DateTime::Zoned(zoned) => zoned
+                .checked_add(duration)
+                .ok()
+                .map(|zoned| DateTime::Zoned(Arc::new(zoned))),
         }
     }
 
@@ -399,7 +434,10 @@ impl DateTime {
         let span = months.span()?;
         match self {
             DateTime::Local(local) => local.checked_add(span).ok().map(DateTime::Local),
-            DateTime::Zoned(zoned) => zoned.checked_add(span).ok().map(|zoned| DateTime::Zoned(Arc::new(zoned))),
+            DateTime::Zoned(zoned) => zoned
+                .checked_add(span)
+                .ok()
+                .map(|zoned| DateTime::Zoned(Arc::new(zoned))),
         }
     }
 
@@ -407,7 +445,11 @@ impl DateTime {
     pub fn to_iso(&self) -> String {
         match (self, self.region()) {
             (DateTime::Zoned(zoned), Some(region)) => {
-                format!("{}{}[{region}]", Wall(self.local()), OffsetText(zoned.offset()))
+                format!(
+                    "{}{}[{region}]",
+                    Wall(self.local()),
+                    OffsetText(zoned.offset())
+                )
             }
             _ => self.to_string(),
         }
@@ -416,7 +458,10 @@ impl DateTime {
 
 /// A date later by an exact duration, counted from its midnight.
 pub(crate) fn date_plus(date: civil::Date, duration: SignedDuration) -> Option<civil::Date> {
-    date.at(0, 0, 0, 0).checked_add(duration).ok().map(civil::DateTime::date)
+    date.at(0, 0, 0, 0)
+        .checked_add(duration)
+        .ok()
+        .map(civil::DateTime::date)
 }
 
 /// A date later by months.
@@ -431,7 +476,8 @@ pub(crate) fn date_since(date: civil::Date, other: civil::Date) -> SignedDuratio
 
 /// The whole months from one date to another.
 pub(crate) fn months_between(from: civil::Date, to: civil::Date) -> Months {
-    let total = (i64::from(to.year()) * 12 + i64::from(to.month())) - (i64::from(from.year()) * 12 + i64::from(from.month()));
+    let total = (i64::from(to.year()) * 12 + i64::from(to.month()))
+        - (i64::from(from.year()) * 12 + i64::from(from.month()));
     let incomplete = match total {
         1.. if to.day() < from.day() => -1,
         ..=-1 if to.day() > from.day() => 1,
@@ -443,114 +489,5 @@ pub(crate) fn months_between(from: civil::Date, to: civil::Date) -> Months {
 impl Months {
     fn span(self) -> Option<Span> {
         Span::new().try_months(self.0).ok()
-    }
-}
-
-impl fmt::Display for Months {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 {
-            return f.write_str("P0Y");
-        }
-        let (years, months) = (self.0.unsigned_abs() / 12, self.0.unsigned_abs() % 12);
-        f.write_str(if self.0 < 0 { "-P" } else { "P" })?;
-        if years > 0 {
-            write!(f, "{years}Y")?;
-        }
-        if months > 0 {
-            write!(f, "{months}M")?;
-        }
-        Ok(())
-    }
-}
-
-/// The text of an exact duration: `P1DT2H`, `-PT0.5S`, `P0D`.
-pub(crate) struct ExactText(pub(crate) SignedDuration);
-
-impl fmt::Display for ExactText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_zero() {
-            return f.write_str("P0D");
-        }
-        let magnitude = self.0.unsigned_abs();
-        let (seconds, nanos) = (magnitude.as_secs(), magnitude.subsec_nanos());
-        let day = SECONDS_PER_DAY.unsigned_abs();
-        let (days, hours, minutes, rest) = (seconds / day, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-        f.write_str(if self.0.is_negative() { "-P" } else { "P" })?;
-        if days > 0 {
-            write!(f, "{days}D")?;
-        }
-        if hours > 0 || minutes > 0 || rest > 0 || nanos > 0 {
-            f.write_str("T")?;
-        }
-        if hours > 0 {
-            write!(f, "{hours}H")?;
-        }
-        if minutes > 0 {
-            write!(f, "{minutes}M")?;
-        }
-        if nanos > 0 {
-            let fraction = format!("{nanos:09}");
-            write!(f, "{rest}.{}S", fraction.trim_end_matches('0'))?;
-        } else if rest > 0 {
-            write!(f, "{rest}S")?;
-        }
-        Ok(())
-    }
-}
-
-struct OffsetText(Offset);
-
-impl fmt::Display for OffsetText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.seconds();
-        if seconds == 0 {
-            return f.write_str("Z");
-        }
-        let (sign, total) = (if seconds < 0 { '-' } else { '+' }, seconds.unsigned_abs());
-        write!(f, "{sign}{:02}:{:02}", total / 3600, total / 60 % 60)?;
-        if total % 60 != 0 { write!(f, ":{:02}", total % 60) } else { Ok(()) }
-    }
-}
-
-struct Clock(civil::Time);
-
-impl fmt::Display for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02}:{:02}:{:02}", self.0.hour(), self.0.minute(), self.0.second())?;
-        match self.0.subsec_nanosecond() {
-            0 => Ok(()),
-            nanos => write!(f, ".{}", format!("{nanos:09}").trim_end_matches('0')),
-        }
-    }
-}
-
-struct Wall(civil::DateTime);
-
-impl fmt::Display for Wall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}T{}", self.0.date(), Clock(self.0.time()))
-    }
-}
-
-impl fmt::Display for Zone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Zone::Offset(offset) => write!(f, "{}", OffsetText(*offset)),
-            Zone::Region(zone) => write!(f, "@{}", zone.iana_name().unwrap_or("Etc/Unknown")),
-        }
-    }
-}
-
-impl fmt::Display for Time {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Clock(self.clock))?;
-        self.zone.as_ref().map_or(Ok(()), |zone| write!(f, "{zone}"))
-    }
-}
-
-impl fmt::Display for DateTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Wall(self.local()))?;
-        self.zone().map_or(Ok(()), |zone| write!(f, "{zone}"))
     }
 }

@@ -88,7 +88,10 @@ impl fmt::Write for Brief {
 
 /// A value for a message: at most 60 characters, strings in quotes.
 pub(crate) fn brief(value: &Value) -> String {
-    let mut brief = Brief { text: String::new(), left: 60 };
+    let mut brief = Brief {
+        text: String::new(),
+        left: 60,
+    };
     match write_inner(value, &mut brief) {
         Ok(()) | Err(fmt::Error) => brief.text,
     }

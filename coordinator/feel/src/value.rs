@@ -77,7 +77,12 @@ const INDEX_FROM: usize = 12;
 impl List {
     /// Makes a list.
     pub fn new(items: Vec<Value>) -> List {
-        let depth = items.iter().map(Value::depth).max().unwrap_or(0).saturating_add(1);
+        let depth = items
+            .iter()
+            .map(Value::depth)
+            .max()
+            .unwrap_or(0)
+            .saturating_add(1);
         List { items, depth }
     }
 
@@ -95,7 +100,10 @@ impl List {
 impl Context {
     /// Makes a context; of two entries with one name the later value stays, at the place of the first.
     pub fn new(entries: impl IntoIterator<Item = (SmolStr, Value)>) -> Context {
-        let mut context = Context { depth: 1, ..Context::default() };
+        let mut context = Context {
+            depth: 1,
+            ..Context::default()
+        };
         for (name, value) in entries {
             context.put(name, value);
         }
@@ -113,7 +121,11 @@ impl Context {
                     self.index.insert(place, self.entries.len() as u32 - 1);
                 } else if self.entries.len() > INDEX_FROM {
                     let mut index: Vec<u32> = (0..self.entries.len() as u32).collect();
-                    index.sort_by(|a, b| self.entries[*a as usize].0.cmp(&self.entries[*b as usize].0));
+                    index.sort_by(|a, b| {
+                        self.entries[*a as usize]
+                            .0
+                            .cmp(&self.entries[*b as usize].0)
+                    });
                     self.index = index;
                 }
             }
@@ -122,9 +134,16 @@ impl Context {
 
     fn find(&self, name: &str) -> Result<usize, Option<usize>> {
         if self.index.is_empty() {
-            return self.entries.iter().position(|(key, _)| key == name).ok_or(None);
+            return self
+                .entries
+                .iter()
+                .position(|(key, _)| key == name)
+                .ok_or(None);
         }
-        match self.index.binary_search_by(|at| self.entries[*at as usize].0.as_str().cmp(name)) {
+        match self
+            .index
+            .binary_search_by(|at| self.entries[*at as usize].0.as_str().cmp(name))
+        {
             Ok(place) => Ok(self.index[place] as usize),
             Err(place) => Err(Some(place)),
         }
@@ -224,7 +243,9 @@ impl Value {
 
     /// The number, if it is a whole one that fits a machine word.
     pub fn as_i64(&self) -> Option<i64> {
-        self.as_number().filter(|number| number.is_whole())?.to_i64()
+        self.as_number()
+            .filter(|number| number.is_whole())?
+            .to_i64()
     }
 
     /// The values, if it is a list.
@@ -278,10 +299,14 @@ impl PartialEq for Value {
             (Value::Context(a), Value::Context(b)) => {
                 Arc::ptr_eq(a, b)
                     || (a.entries.len() == b.entries.len()
-                        && a.entries.iter().all(|(name, value)| b.get(name).is_some_and(|other| value == other)))
+                        && a.entries
+                            .iter()
+                            .all(|(name, value)| b.get(name).is_some_and(|other| value == other)))
             }
             (Value::Range(a), Value::Range(b)) => {
-                (a.start_included, a.end_included) == (b.start_included, b.end_included) && a.start == b.start && a.end == b.end
+                (a.start_included, a.end_included) == (b.start_included, b.end_included)
+                    && a.start == b.start
+                    && a.end == b.end
             }
             (Value::Function(a), Value::Function(b)) => Arc::ptr_eq(a, b),
             _ => crate::eval::compare::order(self, other) == Some(std::cmp::Ordering::Equal),

@@ -16,7 +16,12 @@ use smol_str::SmolStr;
 
 fn env() -> Env {
     // 2026-11-21T09:30:00 in Berlin.
-    Env { now: 1_795_249_800_000, zone: time_zone("Europe/Berlin").expect("Berlin is known"), seed: 7, ..Env::default() }
+    Env {
+        now: 1_795_249_800_000,
+        zone: time_zone("Europe/Berlin").expect("Berlin is known"),
+        seed: 7,
+        ..Env::default()
+    }
 }
 
 fn variables() -> BTreeMap<SmolStr, Value> {
@@ -25,7 +30,9 @@ fn variables() -> BTreeMap<SmolStr, Value> {
         "numbers": [3, 1, 2], "words": ["b", "a"], "with space": 5,
         "order": {"id": "A-7", "lines": [{"sku": "x", "price": 2.5}, {"sku": "y", "price": 4}], "customer": {"city": "Kiel"}}
     }"#;
-    let Ok(Value::Context(context)) = Value::from_json(json) else { panic!("the variables are JSON") };
+    let Ok(Value::Context(context)) = Value::from_json(json) else {
+        panic!("the variables are JSON")
+    };
     context.entries().iter().cloned().collect()
 }
 
@@ -40,8 +47,16 @@ fn evaluate(source: &str) -> Evaluation {
 #[track_caller]
 fn check(source: &str, expected: &str) {
     let evaluation = evaluate(source);
-    assert_eq!(evaluation.result.expect(source).to_string(), expected, "{source}");
-    assert!(evaluation.warnings.is_empty(), "{source}: {:?}", evaluation.warnings);
+    assert_eq!(
+        evaluation.result.expect(source).to_string(),
+        expected,
+        "{source}"
+    );
+    assert!(
+        evaluation.warnings.is_empty(),
+        "{source}: {:?}",
+        evaluation.warnings
+    );
 }
 
 #[track_caller]
@@ -56,8 +71,15 @@ fn check_all(cases: &[(&str, &str)]) {
 fn warns(source: &str, kind: WarningKind, message: &str) {
     let evaluation = evaluate(source);
     assert!(evaluation.result.expect(source).is_null(), "{source}");
-    let first = evaluation.warnings.first().unwrap_or_else(|| panic!("{source} gives no warning"));
-    assert_eq!((first.kind, first.message.as_str()), (kind, message), "{source}");
+    let first = evaluation
+        .warnings
+        .first()
+        .unwrap_or_else(|| panic!("{source} gives no warning"));
+    assert_eq!(
+        (first.kind, first.message.as_str()),
+        (kind, message),
+        "{source}"
+    );
 }
 
 /// The source is refused with this message.
@@ -72,6 +94,9 @@ fn refuses(source: &str, expected: &str) {
 fn tests_give(source: &str, input: &str, expected: &str) {
     let input = evaluate(input).result.expect(input);
     let tests = UnaryTests::parse(source).unwrap_or_else(|error| panic!("{source}: {error}"));
-    let result = tests.evaluate(&input, &variables(), &env()).result.expect(source);
+    let result = tests
+        .evaluate(&input, &variables(), &env())
+        .result
+        .expect(source);
     assert_eq!(result.to_string(), expected, "{input} in {source}");
 }

@@ -6,16 +6,24 @@ use super::{Evaluated, Frame, Machine};
 use crate::WarningKind;
 use crate::number::Number;
 use crate::program::{Factor, Id, Sign};
-use crate::temporal::{DateTime, Months, date_plus, date_plus_months, date_since, nanos_to_duration};
+use crate::temporal::{
+    DateTime, Months, date_plus, date_plus_months, date_since, nanos_to_duration,
+};
 use crate::text::brief;
 use crate::value::Value;
 
 fn plus(left: &Value, right: &Value) -> Option<Value> {
     Some(match (left, right) {
-        (Value::Number(a), Value::Number(b)) => Value::Number(a.add(*b)?),
-        (Value::DayTimeDuration(a), Value::DayTimeDuration(b)) => Value::DayTimeDuration(a.checked_add(*b)?),
-        (Value::YearMonthDuration(a), Value::YearMonthDuration(b)) => Value::YearMonthDuration(Months(a.0.checked_add(b.0)?)),
-        (Value::DayTimeDuration(duration), moment) | (moment, Value::DayTimeDuration(duration)) => later(moment, *duration)?,
+        (Value::Number(a), Value::Number(b)) => Value::Number(a.plus(*b)?),
+        (Value::DayTimeDuration(a), Value::DayTimeDuration(b)) => {
+            Value::DayTimeDuration(a.checked_add(*b)?)
+        }
+        (Value::YearMonthDuration(a), Value::YearMonthDuration(b)) => {
+            Value::YearMonthDuration(Months(a.0.checked_add(b.0)?))
+        }
+        (Value::DayTimeDuration(duration), moment) | (moment, Value::DayTimeDuration(duration)) => {
+            later(moment, *duration)?
+        }
         (Value::YearMonthDuration(months), moment) | (moment, Value::YearMonthDuration(months)) => {
             later_months(moment, *months)?
         }
@@ -42,7 +50,7 @@ fn later_months(moment: &Value, months: Months) -> Option<Value> {
 
 fn minus(left: &Value, right: &Value) -> Option<Value> {
     Some(match (left, right) {
-        (Value::Number(a), Value::Number(b)) => Value::Number(a.sub(*b)?),
+        (Value::Number(a), Value::Number(b)) => Value::Number(a.minus(*b)?),
         (Value::Date(a), Value::Date(b)) => Value::DayTimeDuration(date_since(*a, *b)),
         (Value::Time(a), Value::Time(b)) => Value::DayTimeDuration(a.since(b)?),
         (Value::DateTime(a), Value::DateTime(b)) => Value::DayTimeDuration(a.since(b)?),
@@ -52,10 +60,16 @@ fn minus(left: &Value, right: &Value) -> Option<Value> {
         (Value::DateTime(a @ DateTime::Local(_)), Value::Date(date)) => {
             Value::DayTimeDuration(a.since(&DateTime::Local(date.at(0, 0, 0, 0)))?)
         }
-        (Value::DayTimeDuration(a), Value::DayTimeDuration(b)) => Value::DayTimeDuration(a.checked_sub(*b)?),
-        (Value::YearMonthDuration(a), Value::YearMonthDuration(b)) => Value::YearMonthDuration(Months(a.0.checked_sub(b.0)?)),
+        (Value::DayTimeDuration(a), Value::DayTimeDuration(b)) => {
+            Value::DayTimeDuration(a.checked_sub(*b)?)
+        }
+        (Value::YearMonthDuration(a), Value::YearMonthDuration(b)) => {
+            Value::YearMonthDuration(Months(a.0.checked_sub(b.0)?))
+        }
         (moment, Value::DayTimeDuration(duration)) => later(moment, duration.checked_neg()?)?,
-        (moment, Value::YearMonthDuration(months)) => later_months(moment, Months(months.0.checked_neg()?))?,
+        (moment, Value::YearMonthDuration(months)) => {
+            later_months(moment, Months(months.0.checked_neg()?))?
+        }
         _ => return None,
     })
 }
@@ -63,11 +77,13 @@ fn minus(left: &Value, right: &Value) -> Option<Value> {
 // A duration is multiplied by the whole part of a number, as Camunda does.
 fn times(left: &Value, right: &Value) -> Option<Value> {
     Some(match (left, right) {
-        (Value::Number(a), Value::Number(b)) => Value::Number(a.mul(*b)?),
-        (Value::Number(by), Value::DayTimeDuration(duration)) | (Value::DayTimeDuration(duration), Value::Number(by)) => {
-            Value::DayTimeDuration(nanos_to_duration(duration.as_nanos().checked_mul(i128::from(by.to_i64()?))?)?)
-        }
-        (Value::Number(by), Value::YearMonthDuration(months)) | (Value::YearMonthDuration(months), Value::Number(by)) => {
+        (Value::Number(a), Value::Number(b)) => Value::Number(a.times(*b)?),
+        (Value::Number(by), Value::DayTimeDuration(duration))
+        | (Value::DayTimeDuration(duration), Value::Number(by)) => Value::DayTimeDuration(
+            nanos_to_duration(duration.as_nanos().checked_mul(i128::from(by.to_i64()?))?)?,
+        ),
+        (Value::Number(by), Value::YearMonthDuration(months))
+        | (Value::YearMonthDuration(months), Value::Number(by)) => {
             Value::YearMonthDuration(Months(months.0.checked_mul(by.to_i64()?)?))
         }
         _ => return None,
@@ -77,17 +93,21 @@ fn times(left: &Value, right: &Value) -> Option<Value> {
 // The quotient of two durations is whole, and a duration is divided to the month or millisecond, as Camunda does.
 fn over(left: &Value, right: &Value) -> Option<Value> {
     Some(match (left, right) {
-        (Value::Number(a), Value::Number(b)) => Value::Number(a.div(*b)?),
-        (Value::DayTimeDuration(a), Value::DayTimeDuration(b)) => {
-            Value::Number(Number::Int(i64::try_from(a.as_millis().checked_div(b.as_millis())?).ok()?))
+        (Value::Number(a), Value::Number(b)) => Value::Number(a.over(*b)?),
+        (Value::DayTimeDuration(a), Value::DayTimeDuration(b)) => Value::Number(Number::Int(
+            i64::try_from(a.as_millis().checked_div(b.as_millis())?).ok()?,
+        )),
+        (Value::YearMonthDuration(a), Value::YearMonthDuration(b)) => {
+            Value::Number(Number::Int(a.0.checked_div(b.0)?))
         }
-        (Value::YearMonthDuration(a), Value::YearMonthDuration(b)) => Value::Number(Number::Int(a.0.checked_div(b.0)?)),
         (Value::DayTimeDuration(duration), Value::Number(by)) => {
-            let millis = Number::Int(i64::try_from(duration.as_millis()).ok()?).div(*by)?.to_i64()?;
+            let millis = Number::Int(i64::try_from(duration.as_millis()).ok()?)
+                .over(*by)?
+                .to_i64()?;
             Value::DayTimeDuration(SignedDuration::from_millis(millis))
         }
         (Value::YearMonthDuration(months), Value::Number(by)) => {
-            Value::YearMonthDuration(Months(Number::Int(months.0).div(*by)?.to_i64()?))
+            Value::YearMonthDuration(Months(Number::Int(months.0).over(*by)?.to_i64()?))
         }
         _ => return None,
     })
@@ -115,7 +135,12 @@ impl Machine<'_> {
     }
 
     #[inline(never)]
-    pub(super) fn sum(&mut self, frame: &mut Frame<'_>, first: Id, rest: &[(Sign, Id)]) -> Evaluated {
+    pub(super) fn sum(
+        &mut self,
+        frame: &mut Frame<'_>,
+        first: Id,
+        rest: &[(Sign, Id)],
+    ) -> Evaluated {
         let mut left = self.eval(frame, first)?;
         // A long chain of texts is joined in one buffer rather than copied for each operand.
         let mut buffer: Option<String> = None;
@@ -141,7 +166,11 @@ impl Machine<'_> {
             if let Some(text) = buffer.take() {
                 left = self.text(text)?;
             }
-            let result = if *sign == Sign::Plus { plus(&left, &right) } else { minus(&left, &right) };
+            let result = if *sign == Sign::Plus {
+                plus(&left, &right)
+            } else {
+                minus(&left, &right)
+            };
             left = match result {
                 Some(value) => value,
                 None if *sign == Sign::Plus => self.cannot("add", &right, "to", &left),
@@ -155,11 +184,20 @@ impl Machine<'_> {
     }
 
     #[inline(never)]
-    pub(super) fn product(&mut self, frame: &mut Frame<'_>, first: Id, rest: &[(Factor, Id)]) -> Evaluated {
+    pub(super) fn product(
+        &mut self,
+        frame: &mut Frame<'_>,
+        first: Id,
+        rest: &[(Factor, Id)],
+    ) -> Evaluated {
         let mut left = self.eval(frame, first)?;
         for (factor, id) in rest {
             let right = self.eval(frame, *id)?;
-            let result = if *factor == Factor::Times { times(&left, &right) } else { over(&left, &right) };
+            let result = if *factor == Factor::Times {
+                times(&left, &right)
+            } else {
+                over(&left, &right)
+            };
             left = match result {
                 Some(value) => value,
                 None if *factor == Factor::Times => self.cannot("multiply", &left, "by", &right),
@@ -186,10 +224,14 @@ impl Machine<'_> {
     pub(super) fn negate(&mut self, frame: &mut Frame<'_>, id: Id) -> Evaluated {
         let value = self.eval(frame, id)?;
         Ok(match &value {
-            Value::Number(number) => Value::Number(number.neg()),
-            Value::DayTimeDuration(duration) => duration.checked_neg().map_or(Value::Null, Value::DayTimeDuration),
+            Value::Number(number) => Value::Number(number.negated()),
+            Value::DayTimeDuration(duration) => duration
+                .checked_neg()
+                .map_or(Value::Null, Value::DayTimeDuration),
             Value::YearMonthDuration(months) => Value::YearMonthDuration(Months(-months.0)),
-            _ => self.null(WarningKind::InvalidType, || format!("Expected number but found '{}'", brief(&value))),
+            _ => self.null(WarningKind::InvalidType, || {
+                format!("Expected number but found '{}'", brief(&value))
+            }),
         })
     }
 }

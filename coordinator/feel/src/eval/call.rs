@@ -36,7 +36,12 @@ impl Closure {
 
 impl Machine<'_> {
     #[inline(never)]
-    pub(super) fn call(&mut self, frame: &mut Frame<'_>, builtin: &'static Builtin, arguments: &[Id]) -> Evaluated {
+    pub(super) fn call(
+        &mut self,
+        frame: &mut Frame<'_>,
+        builtin: &'static Builtin,
+        arguments: &[Id],
+    ) -> Evaluated {
         if arguments.len() <= 3 {
             let mut values = [Value::Null, Value::Null, Value::Null];
             for (value, id) in values.iter_mut().zip(arguments) {
@@ -55,18 +60,32 @@ impl Machine<'_> {
         match (builtin.run)(self, values) {
             Ok(value) => Ok(value),
             Err(Fault::Stop(error)) => Err(error),
-            Err(Fault::Refused(reason)) => Ok(self.null(WarningKind::FunctionInvocationFailure, || {
-                format!("Failed to invoke function '{}': {reason}", builtin.name)
-            })),
+            Err(Fault::Refused(reason)) => Ok(self
+                .null(WarningKind::FunctionInvocationFailure, || {
+                    format!("Failed to invoke function '{}': {reason}", builtin.name)
+                })),
             Err(Fault::Illegal) => Ok(self.null(WarningKind::FunctionInvocationFailure, || {
-                let given: Vec<String> = values.iter().map(|value| format!("'{}'", brief(value))).collect();
-                format!("Failed to invoke function '{}': illegal arguments {}; it takes {}", builtin.name, given.join(", "), builtin.usage())
+                let given: Vec<String> = values
+                    .iter()
+                    .map(|value| format!("'{}'", brief(value)))
+                    .collect();
+                format!(
+                    "Failed to invoke function '{}': illegal arguments {}; it takes {}",
+                    builtin.name,
+                    given.join(", "),
+                    builtin.usage()
+                )
             })),
         }
     }
 
     #[inline(never)]
-    pub(super) fn function(&mut self, frame: &mut Frame<'_>, parameters: &[Symbol], body: Id) -> Evaluated {
+    pub(super) fn function(
+        &mut self,
+        frame: &mut Frame<'_>,
+        parameters: &[Symbol],
+        body: Id,
+    ) -> Evaluated {
         self.charge(frame.binds.len())?;
         self.allocate((frame.binds.len() + 4) * size_of::<Bind>())?;
         let depth = frame
@@ -78,7 +97,11 @@ impl Machine<'_> {
             .max()
             .unwrap_or(0)
             .saturating_add(1);
-        let names = parameters.iter().filter_map(|symbol| frame.program.names.get(*symbol as usize)).cloned().collect();
+        let names = parameters
+            .iter()
+            .filter_map(|symbol| frame.program.symbols.get(*symbol as usize))
+            .cloned()
+            .collect();
         let closure = Closure {
             program: Arc::clone(frame.program),
             parameters: parameters.into(),
@@ -92,10 +115,22 @@ impl Machine<'_> {
     }
 
     #[inline(never)]
-    pub(super) fn invoke_name(&mut self, frame: &mut Frame<'_>, symbol: Symbol, arguments: &Arguments) -> Evaluated {
-        let name = frame.program.names.get(symbol as usize).cloned().unwrap_or_default();
+    pub(super) fn invoke_name(
+        &mut self,
+        frame: &mut Frame<'_>,
+        symbol: Symbol,
+        arguments: &Arguments,
+    ) -> Evaluated {
+        let name = frame
+            .program
+            .symbols
+            .get(symbol as usize)
+            .cloned()
+            .unwrap_or_default();
         let Some(Value::Function(closure)) = self.find(frame, symbol) else {
-            return Ok(self.null(WarningKind::NoFunctionFound, || format!("No function found with name '{name}'")));
+            return Ok(self.null(WarningKind::NoFunctionFound, || {
+                format!("No function found with name '{name}'")
+            }));
         };
         self.invoke(frame, &closure, &name, arguments)
     }
@@ -143,23 +178,50 @@ impl Machine<'_> {
         };
         if !fits {
             return Ok(self.null(WarningKind::NoFunctionFound, || {
-                format!("No function found with name '{name}' and these parameters; it takes: {}", closure.names.join(", "))
+                format!(
+                    "No function found with name '{name}' and these parameters; it takes: {}",
+                    closure.names.join(", ")
+                )
             }));
         }
         self.invoke_values(closure, Some(name), values)
     }
 
     /// Calls a function with values; one that was found by a name knows itself by that name.
-    pub(crate) fn invoke_values(&mut self, closure: &Arc<Closure>, name: Option<&str>, values: Vec<Value>) -> Evaluated {
+    pub(crate) fn invoke_values(
+        &mut self,
+        closure: &Arc<Closure>,
+        name: Option<&str>,
+        values: Vec<Value>,
+    ) -> Evaluated {
         self.charge(closure.binds.len())?;
         let mut binds = Vec::with_capacity(closure.binds.len() + values.len() + 1);
         binds.extend(closure.binds.iter().cloned());
-        let own = name.and_then(|name| closure.program.names.iter().position(|known| known == name));
+        let own = name.and_then(|name| {
+            closure
+                .program
+                .symbols
+                .iter()
+                .position(|known| known == name)
+        });
         if let Some(symbol) = own {
-            binds.push(Bind::Name(symbol as Symbol, Value::Function(Arc::clone(closure))));
+            binds.push(Bind::Name(
+                symbol as Symbol,
+                Value::Function(Arc::clone(closure)),
+            ));
         }
-        binds.extend(closure.parameters.iter().zip(values).map(|(symbol, value)| Bind::Name(*symbol, value)));
-        let mut inner = Frame { program: &closure.program, binds, input: closure.input.clone() };
+        binds.extend(
+            closure
+                .parameters
+                .iter()
+                .zip(values)
+                .map(|(symbol, value)| Bind::Name(*symbol, value)),
+        );
+        let mut inner = Frame {
+            program: &closure.program,
+            binds,
+            input: closure.input.clone(),
+        };
         self.enter()?;
         let result = self.eval(&mut inner, closure.body);
         self.leave();

@@ -8,10 +8,18 @@ use crate::text::brief;
 use crate::value::Value;
 
 fn pick(items: &[Value], index: i64) -> Value {
-    let at = if index > 0 { index.checked_sub(1) } else { i64::try_from(items.len()).ok().and_then(|len| len.checked_add(index)) };
+    let at = if index > 0 {
+        index.checked_sub(1)
+    } else {
+        i64::try_from(items.len())
+            .ok()
+            .and_then(|len| len.checked_add(index))
+    };
     let at = at.and_then(|at| usize::try_from(at).ok());
     // 0 counts from the end like a negative index does, and so is out of range.
-    at.and_then(|at| items.get(at)).cloned().unwrap_or(Value::Null)
+    at.and_then(|at| items.get(at))
+        .cloned()
+        .unwrap_or(Value::Null)
 }
 
 impl Machine<'_> {
@@ -38,7 +46,9 @@ impl Machine<'_> {
     }
 
     pub(super) fn no_list(&mut self, value: &Value) -> Value {
-        self.null(WarningKind::InvalidType, || format!("Expected list but found '{}'", brief(value)))
+        self.null(WarningKind::InvalidType, || {
+            format!("Expected list but found '{}'", brief(value))
+        })
     }
 
     pub(super) fn path(&mut self, value: &Value, key: &str) -> Evaluated {
@@ -48,7 +58,12 @@ impl Machine<'_> {
                     return Ok(value.clone());
                 }
                 Ok(self.null(WarningKind::NoContextEntryFound, || {
-                    let keys: Vec<String> = context.entries().iter().take(10).map(|(key, _)| format!("'{key}'")).collect();
+                    let keys: Vec<String> = context
+                        .entries()
+                        .iter()
+                        .take(10)
+                        .map(|(key, _)| format!("'{key}'"))
+                        .collect();
                     let available = if keys.is_empty() {
                         "The context is empty".to_owned()
                     } else {
@@ -73,22 +88,36 @@ impl Machine<'_> {
             value => match property(value, key) {
                 Some(value) => Ok(value),
                 None => Ok(self.null(WarningKind::NoPropertyFound, || {
-                    format!("No property found with name '{key}' of value '{}' of type {}", brief(value), value.type_name())
+                    format!(
+                        "No property found with name '{key}' of value '{}' of type {}",
+                        brief(value),
+                        value.type_name()
+                    )
                 })),
             },
         }
     }
 
     #[inline(never)]
-    fn filter(&mut self, frame: &mut Frame<'_>, value: &Value, filter: Filter, id: Id) -> Evaluated {
-        let Value::List(list) = value else { return Ok(self.no_list(value)) };
+    fn filter(
+        &mut self,
+        frame: &mut Frame<'_>,
+        value: &Value,
+        filter: Filter,
+        id: Id,
+    ) -> Evaluated {
+        let Value::List(list) = value else {
+            return Ok(self.no_list(value));
+        };
         let items = list.items();
         if filter == Filter::IndexOrEach && self.may_index(frame, id) {
             self.muted += 1;
             let outside = self.eval(frame, id);
             self.muted -= 1;
             if let Value::Number(index) = outside? {
-                return Ok(index.to_i64().map_or(Value::Null, |index| pick(items, index)));
+                return Ok(index
+                    .to_i64()
+                    .map_or(Value::Null, |index| pick(items, index)));
             }
         }
         let mut kept = Vec::new();
@@ -98,7 +127,11 @@ impl Machine<'_> {
             frame.binds.pop();
             match answer? {
                 Value::Bool(true) => kept.push(item.clone()),
-                Value::Number(index) if at == 0 => return Ok(index.to_i64().map_or(Value::Null, |index| pick(items, index))),
+                Value::Number(index) if at == 0 => {
+                    return Ok(index
+                        .to_i64()
+                        .map_or(Value::Null, |index| pick(items, index)));
+                }
                 _ => {}
             }
         }
@@ -109,7 +142,13 @@ impl Machine<'_> {
     fn may_index(&self, frame: &Frame<'_>, id: Id) -> bool {
         !matches!(
             frame.program.nodes.get(id as usize),
-            Some(Node::And(_) | Node::Or(_) | Node::Between(..) | Node::Quantified(..) | Node::Const(_))
+            Some(
+                Node::And(_)
+                    | Node::Or(_)
+                    | Node::Between(..)
+                    | Node::Quantified(..)
+                    | Node::Const(_)
+            )
         )
     }
 }

@@ -47,7 +47,12 @@ pub(crate) fn holds(comparison: Comparison, ordering: Ordering) -> bool {
 }
 
 impl Machine<'_> {
-    pub(crate) fn compare_values(&mut self, comparison: Comparison, left: &Value, right: &Value) -> Value {
+    pub(crate) fn compare_values(
+        &mut self,
+        comparison: Comparison,
+        left: &Value,
+        right: &Value,
+    ) -> Value {
         let held = match comparison {
             Comparison::Equal => equal(left, right),
             Comparison::NotEqual => equal(left, right).map(|equal| !equal),
@@ -56,7 +61,13 @@ impl Machine<'_> {
         match held {
             Some(held) => Value::Bool(held),
             None => self.null(WarningKind::NotComparable, || {
-                format!("Can't compare '{}' with '{}': they are of type {} and {}", brief(left), brief(right), left.type_name(), right.type_name())
+                format!(
+                    "Can't compare '{}' with '{}': they are of type {} and {}",
+                    brief(left),
+                    brief(right),
+                    left.type_name(),
+                    right.type_name()
+                )
             }),
         }
     }

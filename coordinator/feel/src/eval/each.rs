@@ -15,8 +15,16 @@ use crate::value::{List, Value};
 #[derive(Clone)]
 enum Walk {
     Items(Arc<List>, usize),
-    Numbers { next: Number, end: Number, down: bool },
-    Days { next: jiff::civil::Date, end: jiff::civil::Date, down: bool },
+    Numbers {
+        next: Number,
+        end: Number,
+        down: bool,
+    },
+    Days {
+        next: jiff::civil::Date,
+        end: jiff::civil::Date,
+        down: bool,
+    },
     Done,
 }
 
@@ -33,7 +41,7 @@ impl Walk {
                 if if *down { value < *end } else { value > *end } {
                     return None;
                 }
-                match value.add(Number::Int(if *down { -1 } else { 1 })) {
+                match value.plus(Number::Int(if *down { -1 } else { 1 })) {
                     Some(following) if following != value => *next = following,
                     _ => *self = Walk::Done,
                 }
@@ -57,8 +65,16 @@ impl Walk {
     fn between(start: &Value, end: &Value) -> Option<Walk> {
         let down = compare::order(start, end)?.is_gt();
         match (start, end) {
-            (Value::Number(start), Value::Number(end)) => Some(Walk::Numbers { next: *start, end: *end, down }),
-            (Value::Date(start), Value::Date(end)) => Some(Walk::Days { next: *start, end: *end, down }),
+            (Value::Number(start), Value::Number(end)) => Some(Walk::Numbers {
+                next: *start,
+                end: *end,
+                down,
+            }),
+            (Value::Date(start), Value::Date(end)) => Some(Walk::Days {
+                next: *start,
+                end: *end,
+                down,
+            }),
             _ => None,
         }
     }
@@ -71,15 +87,17 @@ impl Machine<'_> {
                 let value = self.eval(frame, *id)?;
                 let walk = match &value {
                     Value::List(list) => Some(Walk::Items(Arc::clone(list), 0)),
-                    Value::Range(range) => Walk::between(&range.start, &range.end).map(|mut walk| {
-                        if !range.start_included {
-                            walk.next();
-                        }
-                        if !range.end_included {
-                            walk.stop_before_end();
-                        }
-                        walk
-                    }),
+                    Value::Range(range) => {
+                        Walk::between(&range.start, &range.end).map(|mut walk| {
+                            if !range.start_included {
+                                walk.next();
+                            }
+                            if !range.end_included {
+                                walk.stop_before_end();
+                            }
+                            walk
+                        })
+                    }
                     _ => None,
                 };
                 if walk.is_none() {
@@ -92,7 +110,11 @@ impl Machine<'_> {
                 let walk = Walk::between(&start, &end);
                 if walk.is_none() {
                     self.null(WarningKind::InvalidType, || {
-                        format!("Expected numbers but found '{}' and '{}'", brief(&start), brief(&end))
+                        format!(
+                            "Expected numbers but found '{}' and '{}'",
+                            brief(&start),
+                            brief(&end)
+                        )
                     });
                 }
                 Ok(walk)
@@ -137,7 +159,9 @@ impl Machine<'_> {
             // Goes on with the innermost name that has a value left.
             loop {
                 let depth = open.len();
-                let Some(walk) = open.last_mut() else { return Ok(Some(())) };
+                let Some(walk) = open.last_mut() else {
+                    return Ok(Some(()));
+                };
                 let next = walk.next();
                 frame.binds.truncate(bound + depth - 1);
                 match next {
@@ -162,11 +186,19 @@ impl Machine<'_> {
     }
 
     #[inline(never)]
-    pub(super) fn for_return(&mut self, frame: &mut Frame<'_>, each: &[Each], body: Id, partial: bool) -> Evaluated {
+    pub(super) fn for_return(
+        &mut self,
+        frame: &mut Frame<'_>,
+        each: &[Each],
+        body: Id,
+        partial: bool,
+    ) -> Evaluated {
         let mut results = Arc::new(List::default());
         let walked = self.each(frame, each, &mut |machine, frame| {
             if partial {
-                frame.binds.push(Bind::Name(PARTIAL, Value::List(Arc::clone(&results))));
+                frame
+                    .binds
+                    .push(Bind::Name(PARTIAL, Value::List(Arc::clone(&results))));
             }
             let value = machine.eval(frame, body)?;
             if partial {
@@ -175,14 +207,18 @@ impl Machine<'_> {
             if Arc::strong_count(&results) > 1 {
                 // The body kept the results so far, so they are copied.
                 machine.charge(results.items().len())?;
-                machine.allocate(results.items().len() * size_of::<Value>())?;
+                machine.allocate(size_of_val(results.items()))?;
             }
             machine.allocate(size_of::<Value>())?;
             Arc::make_mut(&mut results).push(value);
             machine.check_list_depth(&results)?;
             Ok(true)
         })?;
-        Ok(if walked.is_some() { Value::List(results) } else { Value::Null })
+        Ok(if walked.is_some() {
+            Value::List(results)
+        } else {
+            Value::Null
+        })
     }
 
     fn check_list_depth(&self, list: &Arc<List>) -> Evaluated<()> {
@@ -204,7 +240,11 @@ impl Machine<'_> {
             so_far = machine.ternary(so_far, &value, stop);
             Ok(so_far != Some(stop))
         })?;
-        Ok(if walked.is_some() { so_far.map_or(Value::Null, Value::Bool) } else { Value::Null })
+        Ok(if walked.is_some() {
+            so_far.map_or(Value::Null, Value::Bool)
+        } else {
+            Value::Null
+        })
     }
 }
 
@@ -212,8 +252,8 @@ impl Walk {
     fn stop_before_end(&mut self) {
         match self {
             Walk::Numbers { next, end, down } => {
-                let whole = end.sub(*next).is_some_and(Number::is_whole);
-                let before = end.add(Number::Int(if *down { 1 } else { -1 }));
+                let whole = end.minus(*next).is_some_and(Number::is_whole);
+                let before = end.plus(Number::Int(if *down { 1 } else { -1 }));
                 if let (true, Some(before)) = (whole, before) {
                     if *next == *end {
                         *self = Walk::Done;
@@ -222,10 +262,12 @@ impl Walk {
                     }
                 }
             }
-            Walk::Days { next, end, down } => match end.checked_add(if *down { 1.day() } else { -1.day() }) {
-                Ok(before) if *next != *end => *end = before,
-                _ => *self = Walk::Done,
-            },
+            Walk::Days { next, end, down } => {
+                match end.checked_add(if *down { 1.day() } else { -1.day() }) {
+                    Ok(before) if *next != *end => *end = before,
+                    _ => *self = Walk::Done,
+                }
+            }
             Walk::Items(..) | Walk::Done => {}
         }
     }

@@ -31,7 +31,12 @@ impl Machine<'_> {
     }
 
     #[inline(never)]
-    pub(super) fn input_compare(&mut self, frame: &mut Frame<'_>, comparison: Comparison, id: Id) -> Evaluated {
+    pub(super) fn input_compare(
+        &mut self,
+        frame: &mut Frame<'_>,
+        comparison: Comparison,
+        id: Id,
+    ) -> Evaluated {
         let value = self.eval(frame, id)?;
         let input = self.input(frame);
         Ok(self.compare_values(comparison, &input, &value))
@@ -49,11 +54,18 @@ impl Machine<'_> {
     }
 
     fn within_value(&mut self, input: &Value, range: &Value) -> Value {
-        let Value::Range(range) = range else { return Value::Null };
+        let Value::Range(range) = range else {
+            return Value::Null;
+        };
         match within(range, input) {
             Some(is_within) => Value::Bool(is_within),
             None => self.null(WarningKind::NotComparable, || {
-                format!("Can't compare '{}' with '{}' and '{}'", brief(input), brief(&range.start), brief(&range.end))
+                format!(
+                    "Can't compare '{}' with '{}' and '{}'",
+                    brief(input),
+                    brief(&range.start),
+                    brief(&range.end)
+                )
             }),
         }
     }
@@ -63,7 +75,11 @@ impl Machine<'_> {
         let value = self.eval(frame, body)?;
         let input = self.input(frame);
         if asks {
-            return Ok(if matches!(value, Value::Bool(_)) { value } else { Value::Null });
+            return Ok(if matches!(value, Value::Bool(_)) {
+                value
+            } else {
+                Value::Null
+            });
         }
         if value == Value::Bool(true) {
             return Ok(value);
@@ -77,7 +93,9 @@ impl Machine<'_> {
                 Value::Range(range) => within(range, &input) == Some(true),
                 item => *item == input,
             });
-            return Ok(Value::Bool(found || compare::equal(&input, &value) == Some(true)));
+            return Ok(Value::Bool(
+                found || compare::equal(&input, &value) == Some(true),
+            ));
         }
         if value == Value::Bool(false) {
             return Ok(Value::Bool(input == value));
@@ -88,7 +106,9 @@ impl Machine<'_> {
     #[inline(never)]
     pub(super) fn not_test(&mut self, frame: &mut Frame<'_>, test: Id) -> Evaluated {
         let value = self.eval(frame, test)?;
-        Ok(self.truth(&value).map_or(Value::Null, |truth| Value::Bool(!truth)))
+        Ok(self
+            .truth(&value)
+            .map_or(Value::Null, |truth| Value::Bool(!truth)))
     }
 
     #[inline(never)]

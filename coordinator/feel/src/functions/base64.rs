@@ -6,9 +6,15 @@ const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 pub(super) fn encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let group = chunk.iter().enumerate().fold(0u32, |group, (at, byte)| group | (u32::from(*byte) << (16 - 8 * at)));
+        let group = chunk.iter().enumerate().fold(0u32, |group, (at, byte)| {
+            group | (u32::from(*byte) << (16 - 8 * at))
+        });
         for at in 0..4 {
-            out.push(if at <= chunk.len() { char::from(ALPHABET[(group >> (18 - 6 * at)) as usize & 63]) } else { '=' });
+            out.push(if at <= chunk.len() {
+                char::from(ALPHABET[(group >> (18 - 6 * at)) as usize & 63])
+            } else {
+                '='
+            });
         }
     }
     out
@@ -18,7 +24,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let bytes = text.trim_end_matches('=').as_bytes();
     let padding = text.len() - bytes.len();
-    if padding > 2 || bytes.len() % 4 == 1 || (padding > 0 && text.len() % 4 != 0) {
+    if padding > 2 || bytes.len() % 4 == 1 || (padding > 0 && !text.len().is_multiple_of(4)) {
         return None;
     }
     let mut out = Vec::with_capacity(bytes.len() * 3 / 4);

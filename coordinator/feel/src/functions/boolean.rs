@@ -44,7 +44,11 @@ fn get_or_else(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 fn assert(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     match arguments {
         [value, Value::Bool(true), ..] => Ok(value.clone()),
-        [_, _, Value::String(cause)] => Err(Fault::Stop(EvaluationError::Assert(cause.to_string()))),
-        _ => Err(Fault::Stop(EvaluationError::Assert("The condition is not fulfilled".to_owned()))),
+        [_, _, Value::String(cause)] => {
+            Err(Fault::Stop(EvaluationError::Assert(cause.to_string())))
+        }
+        _ => Err(Fault::Stop(EvaluationError::Assert(
+            "The condition is not fulfilled".to_owned(),
+        ))),
     }
 }

@@ -18,18 +18,36 @@ fn from_ai(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     arguments.first().cloned().ok_or(Fault::Illegal)
 }
 
-fn error(machine: &mut Machine<'_>, kind: &'static str, names: &[&'static str], arguments: &[Value]) -> Outcome {
+fn error(
+    machine: &mut Machine<'_>,
+    kind: &'static str,
+    names: &[&'static str],
+    arguments: &[Value],
+) -> Outcome {
     let kind = (SmolStr::new_static("errorType"), Value::string(kind));
-    let given = names.iter().zip(arguments).map(|(name, value)| (SmolStr::new_static(name), value.clone()));
+    let given = names
+        .iter()
+        .zip(arguments)
+        .map(|(name, value)| (SmolStr::new_static(name), value.clone()));
     Ok(machine.context(Context::new(std::iter::once(kind).chain(given)))?)
 }
 
 fn bpmn_error(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    error(machine, "bpmnError", &["code", "message", "variables"], arguments)
+    error(
+        machine,
+        "bpmnError",
+        &["code", "message", "variables"],
+        arguments,
+    )
 }
 
 fn job_error(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    error(machine, "jobError", &["message", "variables", "retries", "retryBackoff"], arguments)
+    error(
+        machine,
+        "jobError",
+        &["message", "variables", "retries", "retryBackoff"],
+        arguments,
+    )
 }
 
 fn ignore_error(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {

@@ -17,11 +17,16 @@ builtins! {
 }
 
 fn get_entries(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::Context(context)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::Context(context)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     machine.charge(context.entries().len())?;
     let mut entries = Vec::with_capacity(context.entries().len());
     for (name, value) in context.entries() {
-        let entry = [(SmolStr::new_static("key"), Value::String(name.clone())), (SmolStr::new_static("value"), value.clone())];
+        let entry = [
+            (SmolStr::new_static("key"), Value::String(name.clone())),
+            (SmolStr::new_static("value"), value.clone()),
+        ];
         entries.push(machine.context(Context::new(entry))?);
     }
     Ok(machine.list(entries)?)
@@ -38,10 +43,16 @@ fn keys(list: &[Value]) -> Option<Vec<&SmolStr>> {
 
 fn get_value(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     match arguments {
-        [Value::Context(context), Value::String(key)] => Ok(context.get(key).cloned().unwrap_or(Value::Null)),
+        [Value::Context(context), Value::String(key)] => {
+            Ok(context.get(key).cloned().unwrap_or(Value::Null))
+        }
         [context @ Value::Context(_), Value::List(list)] => {
-            let Some(keys) = keys(list.items()).filter(|keys| !keys.is_empty()) else { return Ok(Value::Null) };
-            let found = keys.into_iter().try_fold(context, |value, key| value.get(key));
+            let Some(keys) = keys(list.items()).filter(|keys| !keys.is_empty()) else {
+                return Ok(Value::Null);
+            };
+            let found = keys
+                .into_iter()
+                .try_fold(context, |value, key| value.get(key));
             Ok(found.cloned().unwrap_or(Value::Null))
         }
         _ => Err(Fault::Illegal),
@@ -50,7 +61,9 @@ fn get_value(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 
 fn put(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     match arguments {
-        [Value::Context(context), Value::String(key), value] => put_at(machine, context, &[key], value),
+        [Value::Context(context), Value::String(key), value] => {
+            put_at(machine, context, &[key], value)
+        }
         [Value::Context(context), Value::List(list), value] => match keys(list.items()) {
             Some(keys) if keys.len() > 100 => refused("a path has at most 100 keys"),
             Some(keys) if !keys.is_empty() => put_at(machine, context, &keys, value),
@@ -60,14 +73,24 @@ fn put(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     }
 }
 
-fn put_at(machine: &mut Machine<'_>, context: &Context, keys: &[&SmolStr], value: &Value) -> Outcome {
-    let Some((key, rest)) = keys.split_first() else { return Err(Fault::Illegal) };
+fn put_at(
+    machine: &mut Machine<'_>,
+    context: &Context,
+    keys: &[&SmolStr],
+    value: &Value,
+) -> Outcome {
+    let Some((key, rest)) = keys.split_first() else {
+        return Err(Fault::Illegal);
+    };
     machine.charge(context.entries().len())?;
     let value = if rest.is_empty() {
         value.clone()
     } else {
         let empty = Context::default();
-        let inner = context.get(key).and_then(Value::as_context).unwrap_or(&empty);
+        let inner = context
+            .get(key)
+            .and_then(Value::as_context)
+            .unwrap_or(&empty);
         put_at(machine, inner, rest, value)?
     };
     let mut changed = context.clone();
@@ -78,7 +101,9 @@ fn put_at(machine: &mut Machine<'_>, context: &Context, keys: &[&SmolStr], value
 fn merge(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     let mut merged = Context::new([]);
     for value in items(arguments) {
-        let Value::Context(context) = value else { return Err(Fault::Illegal) };
+        let Value::Context(context) = value else {
+            return Err(Fault::Illegal);
+        };
         machine.charge(context.entries().len())?;
         for (name, value) in context.entries() {
             merged.put(name.clone(), value.clone());
@@ -88,7 +113,9 @@ fn merge(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn context(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     machine.charge(list.items().len())?;
     let entries: Option<Vec<(SmolStr, Value)>> = list
         .items()

@@ -14,11 +14,16 @@ builtins! {
 }
 
 fn number(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let Some(Value::String(from)) = arguments.first() else { return Err(Fault::Illegal) };
+    let Some(Value::String(from)) = arguments.first() else {
+        return Err(Fault::Illegal);
+    };
     let separator = |at: usize, allowed: &[&str]| match arguments.get(at) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if allowed.contains(&text.as_str()) => Ok(Some(text.as_str())),
-        Some(Value::String(text)) => refused(format!("'{text}' is no separator: it must be one of '{}'", allowed.join("', '"))),
+        Some(Value::String(text)) => refused(format!(
+            "'{text}' is no separator: it must be one of '{}'",
+            allowed.join("', '")
+        )),
         Some(_) => Err(Fault::Illegal),
     };
     let grouping = separator(1, &[" ", ",", "."])?;

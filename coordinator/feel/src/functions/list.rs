@@ -31,24 +31,34 @@ builtins! {
 }
 
 fn list_contains(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list), element] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list), element] = arguments else {
+        return Err(Fault::Illegal);
+    };
     machine.charge(list.items().len())?;
     Ok(Value::Bool(list.items().contains(element)))
 }
 
 fn count(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     Ok(Value::Number(Number::from(list.items().len())))
 }
 
 /// Where a position, from 1 or from the end by -1, lies in a list, as an offset that may be outside of it.
 fn offset(position: Number, length: usize) -> Result<i64, Fault> {
-    let Some(position) = position.to_i64() else { return refused("the position is out of range") };
+    let Some(position) = position.to_i64() else {
+        return refused("the position is out of range");
+    };
     if position == 0 {
         return refused("the position must be a non-zero number");
     }
     let length = i64::try_from(length).unwrap_or(i64::MAX);
-    Ok(if position > 0 { position - 1 } else { length.saturating_add(position) })
+    Ok(if position > 0 {
+        position - 1
+    } else {
+        length.saturating_add(position)
+    })
 }
 
 fn clamp(at: i64, length: usize) -> usize {
@@ -56,7 +66,9 @@ fn clamp(at: i64, length: usize) -> usize {
 }
 
 fn sublist(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list), Value::Number(start), rest @ ..] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list), Value::Number(start), rest @ ..] = arguments else {
+        return Err(Fault::Illegal);
+    };
     let list = list.items();
     let start = offset(*start, list.len())?;
     let end = match rest {
@@ -70,7 +82,9 @@ fn sublist(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn append(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list), more @ ..] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list), more @ ..] = arguments else {
+        return Err(Fault::Illegal);
+    };
     machine.charge(list.items().len())?;
     Ok(machine.list(list.items().iter().chain(more).cloned().collect())?)
 }
@@ -96,7 +110,9 @@ fn concatenate(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn insert_before(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list), Value::Number(position), item] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list), Value::Number(position), item] = arguments else {
+        return Err(Fault::Illegal);
+    };
     let at = clamp(offset(*position, list.items().len())?, list.items().len());
     machine.charge(list.items().len())?;
     let mut changed = list.items().to_vec();
@@ -105,7 +121,9 @@ fn insert_before(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn list_replace(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list), place, item] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list), place, item] = arguments else {
+        return Err(Fault::Illegal);
+    };
     machine.charge(list.items().len())?;
     let mut changed = list.items().to_vec();
     match place {
@@ -118,7 +136,8 @@ fn list_replace(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
         }
         Value::Function(matches) => {
             for place in &mut changed {
-                let answer = machine.invoke_values(matches, None, vec![place.clone(), item.clone()])?;
+                let answer =
+                    machine.invoke_values(matches, None, vec![place.clone(), item.clone()])?;
                 if answer == Value::Bool(true) {
                     *place = item.clone();
                 }
@@ -130,7 +149,9 @@ fn list_replace(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn remove(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list), Value::Number(position)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list), Value::Number(position)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     let at = offset(*position, list.items().len())?;
     machine.charge(list.items().len())?;
     let mut changed = list.items().to_vec();
@@ -141,16 +162,26 @@ fn remove(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn reverse(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     machine.charge(list.items().len())?;
     Ok(machine.list(list.items().iter().rev().cloned().collect())?)
 }
 
 fn index_of(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list), wanted] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list), wanted] = arguments else {
+        return Err(Fault::Illegal);
+    };
     machine.charge(list.items().len())?;
-    let found = list.items().iter().enumerate().filter(|(_, item)| *item == wanted);
-    let places = found.map(|(at, _)| Value::Number(Number::from(at + 1))).collect();
+    let found = list
+        .items()
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| *item == wanted);
+    let places = found
+        .map(|(at, _)| Value::Number(Number::from(at + 1)))
+        .collect();
     Ok(machine.list(places)?)
 }
 
@@ -172,13 +203,17 @@ fn union(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn distinct_values(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     let distinct = distinct(machine, list.items())?;
     Ok(machine.list(distinct)?)
 }
 
 fn duplicate_values(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     let mut twice = distinct(machine, list.items())?;
     machine.charge(twice.len().saturating_mul(list.items().len()) / 4)?;
     twice.retain(|value| list.items().iter().filter(|item| *item == value).count() > 1);
@@ -186,7 +221,9 @@ fn duplicate_values(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn flatten(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     let mut flat = Vec::new();
     let mut open = vec![list.items().iter()];
     while let Some(items) = open.last_mut() {
@@ -209,9 +246,14 @@ fn flatten(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 fn sort(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     let (Value::List(list), precedes) = (match arguments {
         [list] => (list, None),
-        [list, Value::Function(function)] if function.parameters().len() == 2 => (list, Some(function)),
+        [list, Value::Function(function)] if function.parameters().len() == 2 => {
+            (list, Some(function))
+        }
         [_, Value::Function(function)] => {
-            return refused(format!("expected a function with 2 parameters but found {}", function.parameters().len()));
+            return refused(format!(
+                "expected a function with 2 parameters but found {}",
+                function.parameters().len()
+            ));
         }
         _ => return Err(Fault::Illegal),
     }) else {
@@ -227,7 +269,10 @@ fn sort(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
         };
         match machine.invoke_values(function, None, vec![a.clone(), b.clone()])? {
             Value::Bool(bool) => Ok(bool),
-            other => refused(format!("the function must give a boolean but gave '{}'", brief(&other))),
+            other => refused(format!(
+                "the function must give a boolean but gave '{}'",
+                brief(&other)
+            )),
         }
     };
     let mut sorted = list.items().to_vec();
@@ -255,7 +300,9 @@ fn sort(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn string_join(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list), rest @ ..] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list), rest @ ..] = arguments else {
+        return Err(Fault::Illegal);
+    };
     let part = |at: usize| match rest.get(at) {
         None | Some(Value::Null) => Ok(""),
         Some(Value::String(text)) => Ok(text.as_str()),
@@ -276,7 +323,12 @@ fn string_join(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
                 first = false;
                 out.push_str(text);
             }
-            other => return refused(format!("expected a list of strings but found '{}' in it", brief(other))),
+            other => {
+                return refused(format!(
+                    "expected a list of strings but found '{}' in it",
+                    brief(other)
+                ));
+            }
         }
     }
     out.push_str(suffix);
@@ -284,13 +336,21 @@ fn string_join(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn is_empty(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::List(list)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     Ok(Value::Bool(list.items().is_empty()))
 }
 
 fn partition(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::List(list), Value::Number(size)] = arguments else { return Err(Fault::Illegal) };
-    let Some(size) = size.to_i64().and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0) else {
+    let [Value::List(list), Value::Number(size)] = arguments else {
+        return Err(Fault::Illegal);
+    };
+    let Some(size) = size
+        .to_i64()
+        .and_then(|size| usize::try_from(size).ok())
+        .filter(|size| *size > 0)
+    else {
         return refused("the size must be greater than zero");
     };
     machine.charge(list.items().len())?;

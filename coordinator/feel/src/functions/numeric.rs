@@ -89,20 +89,32 @@ fn round_half_down(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 fn abs(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     Ok(match arguments {
         [Value::Number(number)] => Value::Number(number.abs()),
-        [Value::YearMonthDuration(months)] => Value::YearMonthDuration(Months(months.0.saturating_abs())),
+        [Value::YearMonthDuration(months)] => {
+            Value::YearMonthDuration(Months(months.0.saturating_abs()))
+        }
         [Value::DayTimeDuration(duration)] => Value::DayTimeDuration(duration.abs()),
         _ => return Err(Fault::Illegal),
     })
 }
 
 fn modulo(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::Number(dividend), Value::Number(divisor)] = arguments else { return Err(Fault::Illegal) };
-    let remainder = dividend.rem(*divisor).and_then(|rest| rest.add(*divisor)).and_then(|rest| rest.rem(*divisor));
-    remainder.map_or_else(|| refused("the divisor must not be zero"), |remainder| Ok(Value::Number(remainder)))
+    let [Value::Number(dividend), Value::Number(divisor)] = arguments else {
+        return Err(Fault::Illegal);
+    };
+    let remainder = dividend
+        .remainder(*divisor)
+        .and_then(|rest| rest.plus(*divisor))
+        .and_then(|rest| rest.remainder(*divisor));
+    remainder.map_or_else(
+        || refused("the divisor must not be zero"),
+        |remainder| Ok(Value::Number(remainder)),
+    )
 }
 
 fn float(arguments: &[Value], function: fn(f64) -> f64) -> Outcome {
-    let [Value::Number(number)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::Number(number)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     match Number::from_f64(function(number.to_f64())) {
         Some(number) => Ok(Value::Number(number)),
         None => refused("the result is no number in range"),
@@ -123,7 +135,7 @@ fn exp(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 
 fn remainder_of_two(arguments: &[Value]) -> Result<Number, Fault> {
     match arguments {
-        [Value::Number(number)] => number.abs().rem(Number::Int(2)).ok_or(Fault::Illegal),
+        [Value::Number(number)] => number.abs().remainder(Number::Int(2)).ok_or(Fault::Illegal),
         _ => Err(Fault::Illegal),
     }
 }
@@ -139,5 +151,7 @@ fn even(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 fn random_number(machine: &mut Machine<'_>, _: &[Value]) -> Outcome {
     // 53 bits are what a float between 0 and 1 holds.
     let random = (machine.next_random() >> 11) as f64 / (1u64 << 53) as f64;
-    Number::from_f64(random).map(Value::Number).ok_or(Fault::Illegal)
+    Number::from_f64(random)
+        .map(Value::Number)
+        .ok_or(Fault::Illegal)
 }

@@ -41,15 +41,40 @@ struct Span<'a> {
 fn span(value: &Value) -> Option<Span<'_>> {
     match value {
         Value::Range(range) => {
-            let Range { start, start_included, end, end_included } = &**range;
-            let (start, end) = (End { value: start, included: *start_included }, End { value: end, included: *end_included });
-            Some(Span { start, end, is_point: false })
+            let Range {
+                start,
+                start_included,
+                end,
+                end_included,
+            } = &**range;
+            let (start, end) = (
+                End {
+                    value: start,
+                    included: *start_included,
+                },
+                End {
+                    value: end,
+                    included: *end_included,
+                },
+            );
+            Some(Span {
+                start,
+                end,
+                is_point: false,
+            })
         }
         Value::String(_) => None,
         value => {
             order(value, value)?;
-            let end = End { value, included: true };
-            Some(Span { start: end, end, is_point: true })
+            let end = End {
+                value,
+                included: true,
+            };
+            Some(Span {
+                start: end,
+                end,
+                is_point: true,
+            })
         }
     }
 }
@@ -70,16 +95,34 @@ fn pair(arguments: &[Value]) -> Result<(Span<'_>, Span<'_>), Fault> {
 }
 
 fn ranges(arguments: &[Value]) -> Result<(Span<'_>, Span<'_>), Fault> {
-    pair(arguments).and_then(|(a, b)| if a.is_point || b.is_point { Err(Fault::Illegal) } else { Ok((a, b)) })
+    pair(arguments).and_then(|(a, b)| {
+        if a.is_point || b.is_point {
+            Err(Fault::Illegal)
+        } else {
+            Ok((a, b))
+        }
+    })
 }
 
 // A point or range against a range, in this order.
 fn into_range(arguments: &[Value]) -> Result<(Span<'_>, Span<'_>), Fault> {
-    pair(arguments).and_then(|(a, b)| if b.is_point { Err(Fault::Illegal) } else { Ok((a, b)) })
+    pair(arguments).and_then(|(a, b)| {
+        if b.is_point {
+            Err(Fault::Illegal)
+        } else {
+            Ok((a, b))
+        }
+    })
 }
 
 fn of_range(arguments: &[Value]) -> Result<(Span<'_>, Span<'_>), Fault> {
-    pair(arguments).and_then(|(a, b)| if a.is_point { Err(Fault::Illegal) } else { Ok((b, a)) })
+    pair(arguments).and_then(|(a, b)| {
+        if a.is_point {
+            Err(Fault::Illegal)
+        } else {
+            Ok((b, a))
+        }
+    })
 }
 
 fn is_before(a: Span<'_>, b: Span<'_>) -> Result<bool, Fault> {
@@ -109,7 +152,9 @@ fn ends_within(inner: Span<'_>, outer: Span<'_>) -> Result<bool, Fault> {
 }
 
 fn lies_within((inner, outer): (Span<'_>, Span<'_>)) -> Outcome {
-    Ok(Value::Bool(starts_within(inner, outer)? && ends_within(inner, outer)?))
+    Ok(Value::Bool(
+        starts_within(inner, outer)? && ends_within(inner, outer)?,
+    ))
 }
 
 fn touch(a: End<'_>, b: End<'_>) -> Result<bool, Fault> {
@@ -147,7 +192,9 @@ fn overlap_in_order((a, b): (Span<'_>, Span<'_>)) -> Outcome {
         Ordering::Equal => a.start.included && !b.start.included,
         Ordering::Greater => false,
     };
-    Ok(Value::Bool(starts_first && !is_before(a, b)? && ends_within(a, b)?))
+    Ok(Value::Bool(
+        starts_first && !is_before(a, b)? && ends_within(a, b)?,
+    ))
 }
 
 fn overlaps_before(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
@@ -163,7 +210,9 @@ fn finish((inner, outer): (Span<'_>, Span<'_>)) -> Outcome {
     if inner.is_point {
         return touch(inner.end, outer.end).map(Value::Bool);
     }
-    Ok(Value::Bool(same(inner.end, outer.end)? && starts_within(inner, outer)?))
+    Ok(Value::Bool(
+        same(inner.end, outer.end)? && starts_within(inner, outer)?,
+    ))
 }
 
 fn finishes(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
@@ -186,7 +235,9 @@ fn start((inner, outer): (Span<'_>, Span<'_>)) -> Outcome {
     if inner.is_point {
         return touch(inner.start, outer.start).map(Value::Bool);
     }
-    Ok(Value::Bool(same(inner.start, outer.start)? && ends_within(inner, outer)?))
+    Ok(Value::Bool(
+        same(inner.start, outer.start)? && ends_within(inner, outer)?,
+    ))
 }
 
 fn starts(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {

@@ -19,7 +19,10 @@ thread_local! {
 /// Compiles a pattern with flags out of `s`, `m`, `i` and `x`.
 pub(super) fn compile(pattern: &str, flags: &str) -> Result<Regex, Fault> {
     let cached = COMPILED.with_borrow(|compiled| {
-        compiled.iter().find(|(known, with, _)| known == pattern && with == flags).map(|(.., regex)| regex.clone())
+        compiled
+            .iter()
+            .find(|(known, with, _)| known == pattern && with == flags)
+            .map(|(.., regex)| regex.clone())
     });
     if let Some(regex) = cached {
         return Ok(regex);
@@ -35,7 +38,9 @@ pub(super) fn compile(pattern: &str, flags: &str) -> Result<Regex, Fault> {
         .size_limit(COMPILED_MAX)
         .nest_limit(100)
         .build();
-    let Ok(regex) = built else { return refused(format!("Invalid pattern '{pattern}'")) };
+    let Ok(regex) = built else {
+        return refused(format!("Invalid pattern '{pattern}'"));
+    };
     COMPILED.with_borrow_mut(|compiled| {
         if compiled.len() >= CACHED_MAX {
             compiled.remove(0);
@@ -46,18 +51,27 @@ pub(super) fn compile(pattern: &str, flags: &str) -> Result<Regex, Fault> {
 }
 
 /// Appends a replacement: `$1` and `${name}` stand for groups, a backslash makes the next character plain.
-pub(super) fn expand(replacement: &str, captures: &Captures<'_>, out: &mut String) -> Result<(), Fault> {
+pub(super) fn expand(
+    replacement: &str,
+    captures: &Captures<'_>,
+    out: &mut String,
+) -> Result<(), Fault> {
     let mut rest = replacement;
     while let Some(at) = rest.find(['$', '\\']) {
         out.push_str(&rest[..at]);
         let after = &rest[at + 1..];
         if rest[at..].starts_with('\\') {
-            let Some(char) = after.chars().next() else { return refused("the replacement ends with '\\'") };
+            let Some(char) = after.chars().next() else {
+                return refused("the replacement ends with '\\'");
+            };
             out.push(char);
             rest = &after[char.len_utf8()..];
             continue;
         }
-        if let Some((name, after)) = after.strip_prefix('{').and_then(|after| after.split_once('}')) {
+        if let Some((name, after)) = after
+            .strip_prefix('{')
+            .and_then(|after| after.split_once('}'))
+        {
             out.push_str(captures.name(name).map_or("", |group| group.as_str()));
             rest = after;
             continue;
@@ -68,7 +82,9 @@ pub(super) fn expand(replacement: &str, captures: &Captures<'_>, out: &mut Strin
             let number: usize = after[..length].parse().ok()?;
             (number < captures.len()).then_some((number, length))
         });
-        let Some((number, length)) = group else { return refused("'$' in the replacement names no group: write '\\$'") };
+        let Some((number, length)) = group else {
+            return refused("'$' in the replacement names no group: write '\\$'");
+        };
         out.push_str(captures.get(number).map_or("", |group| group.as_str()));
         rest = &after[length..];
     }

@@ -25,7 +25,9 @@ builtins! {
 fn best(machine: &mut Machine<'_>, arguments: &[Value], wanted: std::cmp::Ordering) -> Outcome {
     let items = items(arguments);
     machine.charge(items.len())?;
-    let Some((first, rest)) = items.split_first() else { return Ok(Value::Null) };
+    let Some((first, rest)) = items.split_first() else {
+        return Ok(Value::Null);
+    };
     if order(first, first).is_none() {
         return refused(format!("'{}' is not comparable", brief(first)));
     }
@@ -34,7 +36,13 @@ fn best(machine: &mut Machine<'_>, arguments: &[Value], wanted: std::cmp::Orderi
         match order(item, best) {
             Some(ordering) if ordering == wanted => best = item,
             Some(_) => {}
-            None => return refused(format!("Can't compare '{}' with '{}'", brief(item), brief(best))),
+            None => {
+                return refused(format!(
+                    "Can't compare '{}' with '{}'",
+                    brief(item),
+                    brief(best)
+                ));
+            }
         }
     }
     Ok(best.clone())
@@ -61,7 +69,9 @@ fn numbers(machine: &mut Machine<'_>, arguments: &[Value]) -> Result<Vec<Number>
 }
 
 fn total(numbers: &[Number]) -> Result<Number, Fault> {
-    let total = numbers.iter().try_fold(Number::ZERO, |sum, number| sum.add(*number));
+    let total = numbers
+        .iter()
+        .try_fold(Number::ZERO, |sum, number| sum.plus(*number));
     total.map_or_else(|| refused("the sum is out of range"), Ok)
 }
 
@@ -71,7 +81,11 @@ fn count(numbers: &[Number]) -> Number {
 
 fn sum(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     let numbers = numbers(machine, arguments)?;
-    if numbers.is_empty() { Ok(Value::Null) } else { total(&numbers).map(Value::Number) }
+    if numbers.is_empty() {
+        Ok(Value::Null)
+    } else {
+        total(&numbers).map(Value::Number)
+    }
 }
 
 fn product(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
@@ -79,17 +93,28 @@ fn product(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     if numbers.is_empty() {
         return Ok(Value::Null);
     }
-    let product = numbers.iter().try_fold(Number::Int(1), |product, number| product.mul(*number));
-    product.map_or_else(|| refused("the product is out of range"), |product| Ok(Value::Number(product)))
+    let product = numbers
+        .iter()
+        .try_fold(Number::Int(1), |product, number| product.times(*number));
+    product.map_or_else(
+        || refused("the product is out of range"),
+        |product| Ok(Value::Number(product)),
+    )
 }
 
 fn average(numbers: &[Number]) -> Result<Number, Fault> {
-    total(numbers)?.div(count(numbers)).map_or_else(|| refused("the mean is out of range"), Ok)
+    total(numbers)?
+        .over(count(numbers))
+        .map_or_else(|| refused("the mean is out of range"), Ok)
 }
 
 fn mean(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     let numbers = numbers(machine, arguments)?;
-    if numbers.is_empty() { Ok(Value::Null) } else { average(&numbers).map(Value::Number) }
+    if numbers.is_empty() {
+        Ok(Value::Null)
+    } else {
+        average(&numbers).map(Value::Number)
+    }
 }
 
 fn median(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
@@ -110,10 +135,11 @@ fn stddev(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     }
     let mean = average(&numbers)?;
     let squares = numbers.iter().try_fold(Number::ZERO, |sum, number| {
-        let difference = number.sub(mean)?;
-        sum.add(difference.mul(difference)?)
+        let difference = number.minus(mean)?;
+        sum.plus(difference.times(difference)?)
     });
-    let variance = squares.and_then(|squares| squares.div(Number::Int(count(&numbers).to_i64()? - 1)));
+    let variance =
+        squares.and_then(|squares| squares.over(Number::Int(count(&numbers).to_i64()? - 1)));
     match variance.and_then(|variance| Number::from_f64(variance.to_f64().sqrt())) {
         Some(deviation) => Ok(Value::Number(deviation)),
         None => refused("a deviation needs two numbers or more"),
@@ -125,7 +151,11 @@ fn mode(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     numbers.sort();
     let runs: Vec<&[Number]> = numbers.chunk_by(|a, b| a == b).collect();
     let longest = runs.iter().map(|run| run.len()).max().unwrap_or(0);
-    let modes = runs.iter().filter(|run| run.len() == longest).map(|run| Value::Number(run[0])).collect();
+    let modes = runs
+        .iter()
+        .filter(|run| run.len() == longest)
+        .map(|run| Value::Number(run[0]))
+        .collect();
     Ok(machine.list(modes)?)
 }
 

@@ -37,31 +37,47 @@ fn substring(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     machine.charge(text.len() / 16)?;
     let count = text.chars().count() as i64;
     let start = start.to_i64().unwrap_or(i64::MAX);
-    let from = if start > 0 { start - 1 } else { count.saturating_add(start) };
+    let from = if start > 0 {
+        start - 1
+    } else {
+        count.saturating_add(start)
+    };
     if !(0..=count).contains(&from) {
-        return refused(format!("the start position {start} lies outside of a text of {count} characters"));
+        return refused(format!(
+            "the start position {start} lies outside of a text of {count} characters"
+        ));
     }
     let length = length.unwrap_or(count);
     if length < 0 {
         return refused("the length must not be negative");
     }
-    let part: String = text.chars().skip(from as usize).take(length as usize).collect();
+    let part: String = text
+        .chars()
+        .skip(from as usize)
+        .take(length as usize)
+        .collect();
     Ok(machine.text(part)?)
 }
 
 fn string_length(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::String(text)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::String(text)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     machine.charge(text.len() / 64)?;
     Ok(Value::Number(Number::from(text.chars().count())))
 }
 
 fn upper_case(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::String(text)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::String(text)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     Ok(machine.text(text.to_uppercase())?)
 }
 
 fn lower_case(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::String(text)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::String(text)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     Ok(machine.text(text.to_lowercase())?)
 }
 
@@ -111,7 +127,13 @@ fn flags(flags: Option<&Value>) -> Result<&str, Fault> {
 }
 
 fn replace(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::String(input), Value::String(pattern), Value::String(replacement), rest @ ..] = arguments else {
+    let [
+        Value::String(input),
+        Value::String(pattern),
+        Value::String(replacement),
+        rest @ ..,
+    ] = arguments
+    else {
         return Err(Fault::Illegal);
     };
     machine.charge(input.len() / 4)?;
@@ -119,7 +141,9 @@ fn replace(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     let mut out = String::new();
     let mut from = 0;
     for captures in regex.captures_iter(input) {
-        let Some(whole) = captures.get(0) else { continue };
+        let Some(whole) = captures.get(0) else {
+            continue;
+        };
         let before = out.len();
         out.push_str(&input[from..whole.start()]);
         regex::expand(replacement, &captures, &mut out)?;
@@ -132,13 +156,19 @@ fn replace(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn matches(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::String(input), Value::String(pattern), rest @ ..] = arguments else { return Err(Fault::Illegal) };
+    let [Value::String(input), Value::String(pattern), rest @ ..] = arguments else {
+        return Err(Fault::Illegal);
+    };
     machine.charge(input.len() / 4)?;
-    Ok(Value::Bool(regex::compile(pattern, flags(rest.first())?)?.is_match(input)))
+    Ok(Value::Bool(
+        regex::compile(pattern, flags(rest.first())?)?.is_match(input),
+    ))
 }
 
 fn split(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::String(text), Value::String(delimiter)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::String(text), Value::String(delimiter)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     machine.charge(text.len() / 4)?;
     let regex = regex::compile(delimiter, "")?;
     let mut parts = Vec::new();
@@ -157,7 +187,9 @@ fn split(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn extract(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::String(input), Value::String(pattern)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::String(input), Value::String(pattern)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     machine.charge(input.len() / 4)?;
     let regex = regex::compile(pattern, "")?;
     let mut found = Vec::new();
@@ -169,7 +201,9 @@ fn extract(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn trim(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::String(text)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::String(text)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     Ok(machine.text(text.trim_matches(|char| char <= ' ').to_owned())?)
 }
 
@@ -190,12 +224,16 @@ fn uuid(machine: &mut Machine<'_>, _: &[Value]) -> Outcome {
 }
 
 fn to_base64(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::String(text)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::String(text)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     Ok(machine.text(base64::encode(text.as_bytes()))?)
 }
 
 fn from_base64(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::String(text)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::String(text)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     match base64::decode(text).and_then(|bytes| String::from_utf8(bytes).ok()) {
         Some(text) => Ok(machine.text(text)?),
         None => refused("the text is no Base64 of UTF-8"),
@@ -203,6 +241,8 @@ fn from_base64(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn is_blank(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let [Value::String(text)] = arguments else { return Err(Fault::Illegal) };
+    let [Value::String(text)] = arguments else {
+        return Err(Fault::Illegal);
+    };
     Ok(Value::Bool(text.chars().all(char::is_whitespace)))
 }

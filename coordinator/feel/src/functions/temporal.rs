@@ -70,15 +70,24 @@ fn parsed(value: Option<Value>, what: &str, from: &Value) -> Outcome {
 }
 
 fn small(number: Number) -> i32 {
-    number.to_i64().and_then(|number| i32::try_from(number).ok()).unwrap_or(i32::MAX)
+    number
+        .to_i64()
+        .and_then(|number| i32::try_from(number).ok())
+        .unwrap_or(i32::MAX)
 }
 
 fn date(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     match arguments {
-        [value @ Value::String(text)] => parsed(temporal::parse_date(text).map(Value::Date), "date", value),
+        [value @ Value::String(text)] => {
+            parsed(temporal::parse_date(text).map(Value::Date), "date", value)
+        }
         [Value::Date(date)] => Ok(Value::Date(*date)),
         [Value::DateTime(date_time)] => Ok(Value::Date(date_time.local().date())),
-        [Value::Number(year), Value::Number(month), Value::Number(day)] => {
+        [
+            Value::Number(year),
+            Value::Number(month),
+            Value::Number(day),
+        ] => {
             let part = |number: &Number| i8::try_from(small(*number)).ok();
             let date = i16::try_from(small(*year))
                 .ok()
@@ -86,7 +95,9 @@ fn date(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
                 .and_then(|(year, (month, day))| civil::Date::new(year, month, day).ok());
             match date {
                 Some(date) => Ok(Value::Date(date)),
-                None => refused(format!("there is no date with year {year}, month {month}, day {day}")),
+                None => refused(format!(
+                    "there is no date with year {year}, month {month}, day {day}"
+                )),
             }
         }
         _ => Err(Fault::Illegal),
@@ -96,38 +107,68 @@ fn date(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 fn clock(hour: Number, minute: Number, second: Number) -> Result<civil::Time, Fault> {
     let whole = second.round(0, Rounding::Down);
     let nanos = whole
-        .and_then(|whole| second.sub(whole))
-        .and_then(|fraction| fraction.mul(Number::Int(1_000_000_000)))
+        .and_then(|whole| second.minus(whole))
+        .and_then(|fraction| fraction.times(Number::Int(1_000_000_000)))
         .and_then(Number::to_i64)
         .and_then(|nanos| i32::try_from(nanos).ok());
     let part = |number: Number| i8::try_from(small(number)).ok();
     let time = part(hour)
         .zip(part(minute))
         .zip(part(second).zip(nanos))
-        .and_then(|((hour, minute), (second, nanos))| civil::Time::new(hour, minute, second, nanos).ok());
+        .and_then(|((hour, minute), (second, nanos))| {
+            civil::Time::new(hour, minute, second, nanos).ok()
+        });
     match time {
         Some(time) => Ok(time),
-        None => refused(format!("there is no time with hour {hour}, minute {minute}, second {second}")),
+        None => refused(format!(
+            "there is no time with hour {hour}, minute {minute}, second {second}"
+        )),
     }
 }
 
 fn time(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     match arguments {
-        [value @ Value::String(text)] => parsed(temporal::parse_time(text).map(Value::Time), "time", value),
+        [value @ Value::String(text)] => {
+            parsed(temporal::parse_time(text).map(Value::Time), "time", value)
+        }
         [Value::Time(time)] => Ok(Value::Time(time.clone())),
-        [Value::DateTime(date_time)] => {
-            Ok(Value::Time(Time { clock: date_time.local().time(), zone: date_time.zone() }))
-        }
-        [Value::Date(_)] => Ok(Value::Time(Time { clock: civil::Time::midnight(), zone: Some(Zone::Offset(Offset::UTC)) })),
-        [Value::Number(hour), Value::Number(minute), Value::Number(second)]
-        | [Value::Number(hour), Value::Number(minute), Value::Number(second), Value::Null] => {
-            Ok(Value::Time(Time { clock: clock(*hour, *minute, *second)?, zone: None }))
-        }
-        [Value::Number(hour), Value::Number(minute), Value::Number(second), Value::DayTimeDuration(offset)] => {
+        [Value::DateTime(date_time)] => Ok(Value::Time(Time {
+            clock: date_time.local().time(),
+            zone: date_time.zone(),
+        })),
+        [Value::Date(_)] => Ok(Value::Time(Time {
+            clock: civil::Time::midnight(),
+            zone: Some(Zone::Offset(Offset::UTC)),
+        })),
+        [
+            Value::Number(hour),
+            Value::Number(minute),
+            Value::Number(second),
+        ]
+        | [
+            Value::Number(hour),
+            Value::Number(minute),
+            Value::Number(second),
+            Value::Null,
+        ] => Ok(Value::Time(Time {
+            clock: clock(*hour, *minute, *second)?,
+            zone: None,
+        })),
+        [
+            Value::Number(hour),
+            Value::Number(minute),
+            Value::Number(second),
+            Value::DayTimeDuration(offset),
+        ] => {
             let clock = clock(*hour, *minute, *second)?;
-            let offset = i32::try_from(offset.as_secs()).ok().and_then(|seconds| Offset::from_seconds(seconds).ok());
+            let offset = i32::try_from(offset.as_secs())
+                .ok()
+                .and_then(|seconds| Offset::from_seconds(seconds).ok());
             match offset {
-                Some(offset) => Ok(Value::Time(Time { clock, zone: Some(Zone::Offset(offset)) })),
+                Some(offset) => Ok(Value::Time(Time {
+                    clock,
+                    zone: Some(Zone::Offset(offset)),
+                })),
                 None => refused("the offset is out of range"),
             }
         }
@@ -142,9 +183,11 @@ fn date_and_time(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
         _ => None,
     };
     match arguments {
-        [value @ Value::String(text)] => {
-            parsed(temporal::parse_date_time(text).map(Value::DateTime), "date and time", value)
-        }
+        [value @ Value::String(text)] => parsed(
+            temporal::parse_date_time(text).map(Value::DateTime),
+            "date and time",
+            value,
+        ),
         [Value::DateTime(date_time)] => Ok(Value::DateTime(date_time.clone())),
         [Value::Date(date)] => Ok(Value::DateTime(DateTime::Local(date.at(0, 0, 0, 0)))),
         [Value::DateTime(date_time), Value::String(zone)] => {
@@ -164,7 +207,11 @@ fn date_and_time(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 
 fn duration(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     match arguments {
-        [value @ Value::String(text)] => parsed(temporal::parse_duration(text).map(from_duration), "duration", value),
+        [value @ Value::String(text)] => parsed(
+            temporal::parse_duration(text).map(from_duration),
+            "duration",
+            value,
+        ),
         [value @ (Value::DayTimeDuration(_) | Value::YearMonthDuration(_))] => Ok(value.clone()),
         _ => Err(Fault::Illegal),
     }
@@ -189,11 +236,18 @@ fn years_and_months_duration(_: &mut Machine<'_>, arguments: &[Value]) -> Outcom
 }
 
 fn now(machine: &mut Machine<'_>, _: &[Value]) -> Outcome {
-    Ok(Value::DateTime(DateTime::at_millis(machine.env.now, &machine.env.zone)))
+    Ok(Value::DateTime(DateTime::at_millis(
+        machine.env.now,
+        &machine.env.zone,
+    )))
 }
 
 fn today(machine: &mut Machine<'_>, _: &[Value]) -> Outcome {
-    Ok(Value::Date(DateTime::at_millis(machine.env.now, &machine.env.zone).local().date()))
+    Ok(Value::Date(
+        DateTime::at_millis(machine.env.now, &machine.env.zone)
+            .local()
+            .date(),
+    ))
 }
 
 fn the_date(arguments: &[Value]) -> Result<civil::Date, Fault> {
@@ -221,14 +275,30 @@ fn day_of_week(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 
 fn month_of_year(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     const MONTHS: [&str; 12] = [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
     ];
     let month = usize::try_from(the_date(arguments)?.month() - 1).ok();
-    month.and_then(|month| MONTHS.get(month)).map(|name| Value::from(*name)).ok_or(Fault::Illegal)
+    month
+        .and_then(|month| MONTHS.get(month))
+        .map(|name| Value::from(*name))
+        .ok_or(Fault::Illegal)
 }
 
 fn week_of_year(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    Ok(Value::from(i64::from(the_date(arguments)?.iso_week_date().week())))
+    Ok(Value::from(i64::from(
+        the_date(arguments)?.iso_week_date().week(),
+    )))
 }
 
 fn last_day_of_month(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
@@ -236,7 +306,9 @@ fn last_day_of_month(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 }
 
 fn seconds(offset: Option<i32>) -> Value {
-    offset.map_or(Value::Null, |seconds| Value::DayTimeDuration(SignedDuration::from_secs(i64::from(seconds))))
+    offset.map_or(Value::Null, |seconds| {
+        Value::DayTimeDuration(SignedDuration::from_secs(i64::from(seconds)))
+    })
 }
 
 /// A property such as `.year` of a value that is no context.

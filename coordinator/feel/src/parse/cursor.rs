@@ -1,7 +1,19 @@
 //! Cursor: a place in the source, what stands there, and which characters make a name.
 
 /// Words that cannot be variables.
-const RESERVED: [&str; 11] = ["null", "true", "false", "function", "in", "return", "then", "else", "satisfies", "and", "or"];
+const RESERVED: [&str; 11] = [
+    "null",
+    "true",
+    "false",
+    "function",
+    "in",
+    "return",
+    "then",
+    "else",
+    "satisfies",
+    "and",
+    "or",
+];
 
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
@@ -10,11 +22,16 @@ pub(super) struct Cursor<'a> {
 }
 
 pub(super) fn is_name_start(char: char) -> bool {
-    char.is_alphabetic() || char == '_' || char == '$' || matches!(char, '\u{a2}'..='\u{a5}' | '\u{20ac}')
+    char.is_alphabetic()
+        || char == '_'
+        || char == '$'
+        || matches!(char, '\u{a2}'..='\u{a5}' | '\u{20ac}')
 }
 
 pub(super) fn is_name_part(char: char) -> bool {
-    is_name_start(char) || char.is_numeric() || matches!(char, '\u{300}'..='\u{36f}' | '\u{200c}' | '\u{200d}')
+    is_name_start(char)
+        || char.is_numeric()
+        || matches!(char, '\u{300}'..='\u{36f}' | '\u{200c}' | '\u{200d}')
 }
 
 fn is_space(char: char) -> bool {

@@ -4,7 +4,9 @@ use smol_str::SmolStr;
 
 use super::{Parsed, Parser};
 use crate::number::Number;
-use crate::program::{Comparison, Domain, Each, Factor, Id, Node, PARTIAL, Quantifier, Sign, Symbol};
+use crate::program::{
+    Comparison, Domain, Each, Factor, Id, Node, PARTIAL, Quantifier, Sign, Symbol,
+};
 use crate::value::Value;
 
 impl Parser<'_> {
@@ -28,14 +30,20 @@ impl Parser<'_> {
         let mut ahead = self.cursor;
         ahead.take_word("if");
         ahead.space();
-        !matches!(ahead.peek(), None | Some('=' | '!' | '<' | '>' | '+' | '*' | '/' | '.' | ',' | ')' | ']' | '}'))
+        !matches!(
+            ahead.peek(),
+            None | Some('=' | '!' | '<' | '>' | '+' | '*' | '/' | '.' | ',' | ')' | ']' | '}')
+        )
     }
 
     fn begins_each(&self, word: &str) -> bool {
         let mut ahead = self.cursor;
         ahead.take_word(word);
         ahead.space();
-        ahead.word().is_some_and(|word| !super::cursor::is_reserved(word)) || ahead.peek() == Some('`')
+        ahead
+            .word()
+            .is_some_and(|word| !super::cursor::is_reserved(word))
+            || ahead.peek() == Some('`')
     }
 
     fn if_then_else(&mut self) -> Parsed {
@@ -67,12 +75,22 @@ impl Parser<'_> {
         let before = self.nodes.len();
         let body = self.plain(Self::expression)?;
         self.bound.truncate(bound);
-        let partial = self.nodes[before..].iter().any(|node| matches!(node, Node::Name(PARTIAL) | Node::Function(..)));
-        Ok(self.add(Node::For { each, body, partial }))
+        let partial = self.nodes[before..]
+            .iter()
+            .any(|node| matches!(node, Node::Name(PARTIAL) | Node::Function(..)));
+        Ok(self.add(Node::For {
+            each,
+            body,
+            partial,
+        }))
     }
 
     fn quantified(&mut self, quantifier: Quantifier) -> Parsed {
-        self.expect_word(if quantifier == Quantifier::Some { "some" } else { "every" })?;
+        self.expect_word(if quantifier == Quantifier::Some {
+            "some"
+        } else {
+            "every"
+        })?;
         let bound = self.bound.len();
         let each = self.iterators()?;
         self.expect_word("satisfies")?;
@@ -92,7 +110,11 @@ impl Parser<'_> {
             let domain = self.plain(Self::domain)?;
             let dependent = self.touched;
             (self.watched, self.touched) = (outer.0, outer.1);
-            each.push(Each { name, domain, dependent });
+            each.push(Each {
+                name,
+                domain,
+                dependent,
+            });
             self.bound.push(name);
             if !self.cursor.take(",") {
                 return Ok(each.into());
@@ -111,7 +133,11 @@ impl Parser<'_> {
 
     pub(super) fn binding_name(&mut self) -> Parsed<Symbol> {
         self.cursor.space();
-        let name = if self.dialect.words { self.words_before_in() } else { self.simple_name() };
+        let name = if self.dialect.words {
+            self.words_before_in()
+        } else {
+            self.simple_name()
+        };
         match name {
             Some(name) => Ok(self.symbol(&name)),
             None => Err(self.expected("a name")),
@@ -160,13 +186,23 @@ impl Parser<'_> {
     }
 
     fn comparison(&mut self) -> Parsed {
-        if self.testing && matches!({ self.cursor.space(); self.cursor.peek() }, Some('<' | '>' | '=' | '!')) {
+        if self.testing
+            && matches!(
+                {
+                    self.cursor.space();
+                    self.cursor.peek()
+                },
+                Some('<' | '>' | '=' | '!')
+            )
+        {
             return self.input_comparison();
         }
         let left = self.sum()?;
         if let Some(comparison) = self.comparison_sign() {
             if self.cursor.rest().starts_with('=') {
-                return Err(self.error("expected a value but found '=': FEEL compares with one '='".to_owned()));
+                return Err(self.error(
+                    "expected a value but found '=': FEEL compares with one '='".to_owned(),
+                ));
             }
             let right = self.sum()?;
             return Ok(self.add(Node::Compare(comparison, left, right)));
@@ -190,15 +226,25 @@ impl Parser<'_> {
 
     /// A type: a name of words, or a name with parameters in `<>`, of which only the first name counts.
     pub(super) fn type_name(&mut self) -> Parsed<SmolStr> {
-        const WORDS: [&str; 5] =
-            ["years and months duration", "days and time duration", "date and time", "date time", "function"];
-        let name = match WORDS.into_iter().find(|words| self.cursor.take_words(words)) {
+        const WORDS: [&str; 5] = [
+            "years and months duration",
+            "days and time duration",
+            "date and time",
+            "date time",
+            "function",
+        ];
+        let name = match WORDS
+            .into_iter()
+            .find(|words| self.cursor.take_words(words))
+        {
             Some(name) => SmolStr::new_static(name),
             None => {
                 self.cursor.space();
                 let start = self.cursor.at();
                 while let Some(char) = self.cursor.peek()
-                    && (super::cursor::is_name_part(char) || char == '.' || (char == '-' && self.cursor.at() > start))
+                    && (super::cursor::is_name_part(char)
+                        || char == '.'
+                        || (char == '-' && self.cursor.at() > start))
                 {
                     self.cursor.advance(char.len_utf8());
                 }
@@ -208,7 +254,9 @@ impl Parser<'_> {
                 SmolStr::new(&self.cursor.source()[start..self.cursor.at()])
             }
         };
-        if matches!(name.as_str(), "list" | "context" | "range" | "function") && self.cursor.sees("<") {
+        if matches!(name.as_str(), "list" | "context" | "range" | "function")
+            && self.cursor.sees("<")
+        {
             self.type_parameters()?;
         }
         Ok(name)
@@ -225,10 +273,12 @@ impl Parser<'_> {
                     return Ok(());
                 }
                 Some('>') => open -= 1,
-                Some(char) if super::cursor::is_name_part(char) || matches!(char, ',' | ':' | '.') => {}
+                Some(char)
+                    if super::cursor::is_name_part(char) || matches!(char, ',' | ':' | '.') => {}
                 _ => return Err(self.expected("'>'")),
             }
-            self.cursor.advance(self.cursor.peek().map_or(0, char::len_utf8));
+            self.cursor
+                .advance(self.cursor.peek().map_or(0, char::len_utf8));
             if open == 0 {
                 if self.cursor.take("->") {
                     self.nested(Self::type_name)?;
@@ -251,7 +301,11 @@ impl Parser<'_> {
             };
             rest.push((sign, self.product()?));
         }
-        Ok(if rest.is_empty() { first } else { self.add(Node::Sum(first, rest.into())) })
+        Ok(if rest.is_empty() {
+            first
+        } else {
+            self.add(Node::Sum(first, rest.into()))
+        })
     }
 
     fn product(&mut self) -> Parsed {
@@ -267,7 +321,11 @@ impl Parser<'_> {
             };
             rest.push((factor, self.power()?));
         }
-        Ok(if rest.is_empty() { first } else { self.add(Node::Product(first, rest.into())) })
+        Ok(if rest.is_empty() {
+            first
+        } else {
+            self.add(Node::Product(first, rest.into()))
+        })
     }
 
     fn power(&mut self) -> Parsed {
@@ -276,7 +334,11 @@ impl Parser<'_> {
         while self.cursor.take("**") || self.cursor.take("^") {
             rest.push(self.negation()?);
         }
-        Ok(if rest.is_empty() { first } else { self.add(Node::Power(first, rest.into())) })
+        Ok(if rest.is_empty() {
+            first
+        } else {
+            self.add(Node::Power(first, rest.into()))
+        })
     }
 
     fn negation(&mut self) -> Parsed {
@@ -291,12 +353,16 @@ impl Parser<'_> {
             return Ok(value);
         }
         if let Some(Node::Const(Value::Number(number))) = self.nodes.get_mut(value as usize) {
-            let folded: Number = if negative { number.neg() } else { *number };
+            let folded: Number = if negative { number.negated() } else { *number };
             *number = folded;
             return Ok(value);
         }
         let once = self.add(Node::Negate(value));
-        Ok(if negative { once } else { self.add(Node::Negate(once)) })
+        Ok(if negative {
+            once
+        } else {
+            self.add(Node::Negate(once))
+        })
     }
 
     pub(super) fn constant_number(&self, id: Id) -> Option<Number> {

@@ -19,14 +19,21 @@ impl Parser<'_> {
                 break;
             }
         }
-        Ok(if steps.is_empty() { base } else { self.add(Node::Chain(base, steps.into())) })
+        Ok(if steps.is_empty() {
+            base
+        } else {
+            self.add(Node::Chain(base, steps.into()))
+        })
     }
 
     fn key(&mut self) -> Parsed<Step> {
         self.cursor.space();
         // Properties of two words; entries of two words stand in backticks.
         const OF_WORDS: [&str; 3] = ["time offset", "start included", "end included"];
-        let key = if let Some(words) = OF_WORDS.into_iter().find(|words| self.cursor.take_words(words)) {
+        let key = if let Some(words) = OF_WORDS
+            .into_iter()
+            .find(|words| self.cursor.take_words(words))
+        {
             words.into()
         } else if let Some(key) = self.any_name() {
             key
@@ -47,10 +54,14 @@ impl Parser<'_> {
         ahead.space();
         match ahead.word() {
             Some(word) => {
-                super::cursor::is_reserved(word) && !matches!(word, "null" | "true" | "false" | "function")
+                super::cursor::is_reserved(word)
+                    && !matches!(word, "null" | "true" | "false" | "function")
                     || matches!(word, "between" | "instance")
             }
-            None => matches!(ahead.peek(), None | Some(')' | ']' | '}' | ',' | '=' | '!' | '*' | '/' | ':')),
+            None => matches!(
+                ahead.peek(),
+                None | Some(')' | ']' | '}' | ',' | '=' | '!' | '*' | '/' | ':')
+            ),
         }
     }
 
@@ -62,14 +73,24 @@ impl Parser<'_> {
         let filter = filter?;
         self.expect("]")?;
         if let Some(index) = self.constant_number(filter) {
-            return Ok(Step::Index(if index.is_whole() { index.to_i64().unwrap_or(i64::MAX) } else { i64::MAX }));
+            return Ok(Step::Index(if index.is_whole() {
+                index.to_i64().unwrap_or(i64::MAX)
+            } else {
+                i64::MAX
+            }));
         }
         Ok(Step::Filter(self.filter_kind(filter), filter))
     }
 
     fn filter_kind(&self, id: Id) -> Filter {
         match self.nodes.get(id as usize) {
-            Some(Node::Compare(..) | Node::Call(..) | Node::Invoke(..) | Node::In(..) | Node::InstanceOf(..)) => Filter::Each,
+            Some(
+                Node::Compare(..)
+                | Node::Call(..)
+                | Node::Invoke(..)
+                | Node::In(..)
+                | Node::InstanceOf(..),
+            ) => Filter::Each,
             Some(Node::Chain(_, steps)) if matches!(**steps, [Step::Call(..)]) => Filter::Each,
             _ => Filter::IndexOrEach,
         }

@@ -11,7 +11,13 @@ use crate::program::{Arguments, Id, Node, Symbol};
 use crate::value::Value;
 
 /// Functions whose names hold a reserved word.
-const WITH_RESERVED: [&str; 5] = ["date and time", "years and months duration", "get or else", "and", "or"];
+const WITH_RESERVED: [&str; 5] = [
+    "date and time",
+    "years and months duration",
+    "get or else",
+    "and",
+    "or",
+];
 
 impl Parser<'_> {
     pub(super) fn primary(&mut self) -> Parsed {
@@ -35,7 +41,9 @@ impl Parser<'_> {
             }
             Some('?') => {
                 if !self.input {
-                    return Err(self.error("'?' is the input of unary tests, and there is none here".to_owned()));
+                    return Err(self.error(
+                        "'?' is the input of unary tests, and there is none here".to_owned(),
+                    ));
                 }
                 self.cursor.take("?");
                 Ok(self.add(Node::Input))
@@ -58,7 +66,9 @@ impl Parser<'_> {
             let exponent = digits(&rest[length + 1 + sign..]);
             length += if exponent > 0 { 1 + sign + exponent } else { 0 };
         }
-        let Some(number) = Number::parse(&rest[..length]) else { return Err(self.expected("a number in range")) };
+        let Some(number) = Number::parse(&rest[..length]) else {
+            return Err(self.expected("a number in range"));
+        };
         self.cursor.advance(length);
         Ok(self.add(Node::Const(Value::Number(number))))
     }
@@ -104,7 +114,10 @@ impl Parser<'_> {
                 None => break,
             }
         }
-        Err(self.error_at(start, "the text that begins here has no closing '\"'".to_owned()))
+        Err(self.error_at(
+            start,
+            "the text that begins here has no closing '\"'".to_owned(),
+        ))
     }
 
     fn temporal(&mut self) -> Parsed {
@@ -116,7 +129,10 @@ impl Parser<'_> {
         let text = self.string()?;
         Ok(match functions::temporal::literal(&text) {
             Some(value) => self.add(Node::Const(value)),
-            None => self.nothing(WarningKind::FunctionInvocationFailure, format!("'{text}' is no date, time or duration")),
+            None => self.nothing(
+                WarningKind::FunctionInvocationFailure,
+                format!("'{text}' is no date, time or duration"),
+            ),
         })
     }
 
@@ -162,7 +178,12 @@ impl Parser<'_> {
         if !end_included && !self.cursor.take(")") && !self.cursor.take("[") {
             return Err(self.expected("']', ')' or '[' at the end of the range"));
         }
-        Ok(self.add(Node::Range { start, start_included, end, end_included }))
+        Ok(self.add(Node::Range {
+            start,
+            start_included,
+            end,
+            end_included,
+        }))
     }
 
     fn context(&mut self) -> Parsed {
@@ -201,7 +222,9 @@ impl Parser<'_> {
             Some('`') => self.escaped_name(),
             _ => {
                 let rest = self.cursor.rest();
-                let end = rest.find(['"', '{', '}', ':', ',', '[', ']', '`']).unwrap_or(rest.len());
+                let end = rest
+                    .find(['"', '{', '}', ':', ',', '[', ']', '`'])
+                    .unwrap_or(rest.len());
                 let key = rest[..end].trim_end();
                 if key.is_empty() || !rest[end..].starts_with(':') {
                     return Err(self.expected("an entry's name and ':'"));
@@ -250,7 +273,10 @@ impl Parser<'_> {
         if !self.dialect.words {
             return None;
         }
-        let bound = self.bound.iter().filter_map(|symbol| self.names.get(*symbol as usize));
+        let bound = self
+            .bound
+            .iter()
+            .filter_map(|symbol| self.names.get(*symbol as usize));
         self.dialect
             .names
             .iter()
@@ -266,7 +292,11 @@ impl Parser<'_> {
         let start = self.cursor;
         if let Some((name, length)) = self.declared_name() {
             self.cursor.advance(length);
-            return if self.cursor.sees("(") { self.call(&name) } else { Ok(self.reference(&name)) };
+            return if self.cursor.sees("(") {
+                self.call(&name)
+            } else {
+                Ok(self.reference(&name))
+            };
         }
         match self.cursor.word() {
             Some("null") => return self.word_constant("null", Value::Null),
@@ -280,8 +310,16 @@ impl Parser<'_> {
             return self.call(&name);
         }
         self.cursor = start;
-        let name = if self.cursor.peek() == Some('`') { self.escaped_name()? } else { self.simple_name().unwrap_or_default() };
-        if self.cursor.sees("(") { self.call(&name) } else { Ok(self.reference(&name)) }
+        let name = if self.cursor.peek() == Some('`') {
+            self.escaped_name()?
+        } else {
+            self.simple_name().unwrap_or_default()
+        };
+        if self.cursor.sees("(") {
+            self.call(&name)
+        } else {
+            Ok(self.reference(&name))
+        }
     }
 
     fn word_constant(&mut self, word: &str, value: Value) -> Parsed {
@@ -318,7 +356,8 @@ impl Parser<'_> {
                 let name = SmolStr::from(words.join(" "));
                 let symbol = self.symbols.get(&name).copied();
                 let bound = symbol.is_some_and(|symbol| self.bound.contains(&symbol));
-                if !bound && functions::find(&name).is_none() && !self.dialect.knows_function(&name) {
+                if !bound && functions::find(&name).is_none() && !self.dialect.knows_function(&name)
+                {
                     return Err(self.unknown_function(start, &name));
                 }
                 self.cursor = ahead;
@@ -330,7 +369,8 @@ impl Parser<'_> {
     }
 
     fn unknown_function(&self, at: usize, name: &str) -> Box<crate::ParseError> {
-        let hint = functions::similar(name).map_or(String::new(), |similar| format!("; is '{similar}' meant?"));
+        let hint = functions::similar(name)
+            .map_or(String::new(), |similar| format!("; is '{similar}' meant?"));
         self.error_at(at, format!("unknown function '{name}'{hint}"))
     }
 
@@ -361,7 +401,12 @@ impl Parser<'_> {
                 match builtin.order(&names) {
                     Some(order) => Ok(order
                         .into_iter()
-                        .map(|place| place.map_or_else(|| self.add(Node::Const(Value::Null)), |at| named[at].1))
+                        .map(|place| {
+                            place.map_or_else(
+                                || self.add(Node::Const(Value::Null)),
+                                |at| named[at].1,
+                            )
+                        })
                         .collect()),
                     None => Err(format!("the parameters {}", names.join(", "))),
                 }
@@ -373,7 +418,11 @@ impl Parser<'_> {
                 None => self.add(Node::Call(builtin, ids)),
             },
             Err(given) => {
-                let message = format!("No function '{}' with {given}; it takes {}", builtin.name, builtin.usage());
+                let message = format!(
+                    "No function '{}' with {given}; it takes {}",
+                    builtin.name,
+                    builtin.usage()
+                );
                 self.nothing(WarningKind::NoFunctionFound, message)
             }
         }
@@ -470,7 +519,9 @@ impl Parser<'_> {
         let mut parameters = Vec::new();
         if !self.cursor.take(")") {
             loop {
-                let Some(name) = self.words() else { return Err(self.expected("a parameter's name")) };
+                let Some(name) = self.words() else {
+                    return Err(self.expected("a parameter's name"));
+                };
                 if self.cursor.take(":") {
                     self.expression_type()?;
                 }
@@ -484,7 +535,10 @@ impl Parser<'_> {
             self.expect(")")?;
         }
         if self.cursor.sees_word("external") {
-            return Err(self.error("external functions are not executed: write the function in FEEL or use a job".to_owned()));
+            return Err(self.error(
+                "external functions are not executed: write the function in FEEL or use a job"
+                    .to_owned(),
+            ));
         }
         let body = self.expression()?;
         self.bound.truncate(bound);
@@ -500,16 +554,24 @@ impl Parser<'_> {
 fn unicode(text: &str) -> Option<(char, usize)> {
     let code = |from: usize, digits: usize| {
         let hex = text.get(from..from + digits)?;
-        hex.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| u32::from_str_radix(hex, 16).ok())?
+        hex.bytes()
+            .all(|byte| byte.is_ascii_hexdigit())
+            .then(|| u32::from_str_radix(hex, 16).ok())?
     };
     if text.starts_with('U') {
         return Some((char::from_u32(code(1, 6)?)?, 7));
     }
     let first = code(1, 4)?;
     if (0xd800..0xdc00).contains(&first) {
-        let second = text.get(5..7).filter(|escape| *escape == "\\u").and_then(|_| code(7, 4))?;
+        let second = text
+            .get(5..7)
+            .filter(|escape| *escape == "\\u")
+            .and_then(|_| code(7, 4))?;
         let low = second.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
-        return Some((char::from_u32(0x10000 + ((first - 0xd800) << 10) + low)?, 11));
+        return Some((
+            char::from_u32(0x10000 + ((first - 0xd800) << 10) + low)?,
+            11,
+        ));
     }
     Some((char::from_u32(first)?, 5))
 }
@@ -524,5 +586,6 @@ fn match_name(text: &str, name: &str) -> Option<usize> {
         rest = rest.strip_prefix(word)?;
     }
     let ends_in_word = name.chars().next_back().is_some_and(is_name_part);
-    (!ends_in_word || !rest.chars().next().is_some_and(is_name_part)).then(|| text.len() - rest.len())
+    (!ends_in_word || !rest.chars().next().is_some_and(is_name_part))
+        .then(|| text.len() - rest.len())
 }

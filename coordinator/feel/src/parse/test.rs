@@ -77,7 +77,10 @@ impl Parser<'_> {
     }
 
     fn test(&mut self) -> Parsed {
-        let outer = (std::mem::replace(&mut self.testing, true), std::mem::replace(&mut self.input, true));
+        let outer = (
+            std::mem::replace(&mut self.testing, true),
+            std::mem::replace(&mut self.input, true),
+        );
         let before = self.nodes.len();
         let parsed = self.expression();
         (self.testing, self.input) = outer;
@@ -94,7 +97,9 @@ impl Parser<'_> {
                 self.add(Node::InputIs(bool))
             }
             _ => {
-                let asks = self.nodes[before..].iter().any(|node| matches!(node, Node::Input));
+                let asks = self.nodes[before..]
+                    .iter()
+                    .any(|node| matches!(node, Node::Input));
                 self.add(Node::Test { body: id, asks })
             }
         }
@@ -109,7 +114,9 @@ impl Parser<'_> {
     }
 
     pub(super) fn input_comparison(&mut self) -> Parsed {
-        let Some(comparison) = self.comparison_sign() else { return Err(self.expected("a comparison")) };
+        let Some(comparison) = self.comparison_sign() else {
+            return Err(self.expected("a comparison"));
+        };
         if self.cursor.rest().starts_with('=') {
             return Err(self.expected("a value"));
         }
@@ -120,7 +127,9 @@ impl Parser<'_> {
     /// `(> 10)` where no test stands: the range that has one end.
     pub(super) fn half_range(&mut self) -> Parsed {
         let at = self.cursor.at();
-        let Some(comparison) = self.comparison_sign() else { return Err(self.expected("a comparison")) };
+        let Some(comparison) = self.comparison_sign() else {
+            return Err(self.expected("a comparison"));
+        };
         let value = self.nested(Self::sum)?;
         let none = self.add(Node::Const(Value::Null));
         let (start, end, included) = match comparison {
@@ -129,7 +138,10 @@ impl Parser<'_> {
             Comparison::Greater => (value, none, false),
             Comparison::GreaterOrEqual => (value, none, true),
             Comparison::Equal | Comparison::NotEqual => {
-                return Err(self.error_at(at, "expected a value but found a comparison without a left side".to_owned()));
+                return Err(self.error_at(
+                    at,
+                    "expected a value but found a comparison without a left side".to_owned(),
+                ));
             }
         };
         self.expect(")")?;
@@ -170,11 +182,17 @@ impl Parser<'_> {
     }
 
     fn in_test(&mut self) -> Parsed {
-        let outer = (std::mem::replace(&mut self.testing, true), std::mem::replace(&mut self.input, true));
+        let outer = (
+            std::mem::replace(&mut self.testing, true),
+            std::mem::replace(&mut self.input, true),
+        );
         self.cursor.space();
         let before = self.nodes.len();
-        let parsed =
-            if matches!(self.cursor.peek(), Some('<' | '>' | '=' | '!')) { self.input_comparison() } else { self.sum() };
+        let parsed = if matches!(self.cursor.peek(), Some('<' | '>' | '=' | '!')) {
+            self.input_comparison()
+        } else {
+            self.sum()
+        };
         (self.testing, self.input) = outer;
         let id = parsed?;
         Ok(self.as_test(id, before))

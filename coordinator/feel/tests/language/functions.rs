@@ -23,8 +23,14 @@ fn booleans() {
 #[test]
 fn a_failed_assertion_fails_the_whole_evaluation() {
     let fails = |source: &str| crate::evaluate(source).result.unwrap_err();
-    assert_eq!(fails("{a: [assert(missing, missing != null)]}"), EvaluationError::Assert("The condition is not fulfilled".to_owned()));
-    assert_eq!(fails("assert(one, one > 1, \"too few\")").to_string(), "assertion failed: too few");
+    assert_eq!(
+        fails("{a: [assert(missing, missing != null)]}"),
+        EvaluationError::Assert("The condition is not fulfilled".to_owned())
+    );
+    assert_eq!(
+        fails("assert(one, one > 1, \"too few\")").to_string(),
+        "assertion failed: too few"
+    );
 }
 
 #[test]
@@ -37,10 +43,21 @@ fn conversions() {
         ("string([1, \"a\", null])", "[1, \"a\", null]"),
         ("string(name)", "Ada"),
         ("from json(\"{\\\"a\\\": [1, true, null]}\").a[1]", "1"),
-        ("to json({a: [1.50, \"x\"], b: null})", "{\"a\":[1.5,\"x\"],\"b\":null}"),
+        (
+            "to json({a: [1.50, \"x\"], b: null})",
+            "{\"a\":[1.5,\"x\"],\"b\":null}",
+        ),
     ]);
-    warns("number(\"12a\")", WarningKind::FunctionInvocationFailure, "Failed to invoke function 'number': Can't parse \"12a\" as a number");
-    warns("from json(\"{\")", WarningKind::FunctionInvocationFailure, "Failed to invoke function 'from json': invalid JSON at byte 1: expected a name in quotes");
+    warns(
+        "number(\"12a\")",
+        WarningKind::FunctionInvocationFailure,
+        "Failed to invoke function 'number': Can't parse \"12a\" as a number",
+    );
+    warns(
+        "from json(\"{\")",
+        WarningKind::FunctionInvocationFailure,
+        "Failed to invoke function 'from json': invalid JSON at byte 1: expected a name in quotes",
+    );
 }
 
 #[test]
@@ -64,13 +81,29 @@ fn numbers() {
         ("odd(-3)", "true"),
         ("even(3)", "false"),
     ]);
-    warns("sqrt(-1)", WarningKind::FunctionInvocationFailure, "Failed to invoke function 'sqrt': the result is no number in range");
+    warns(
+        "sqrt(-1)",
+        WarningKind::FunctionInvocationFailure,
+        "Failed to invoke function 'sqrt': the result is no number in range",
+    );
 }
 
 #[test]
 fn chance_comes_from_the_seed() {
-    let expression = Expression::parse("[random number(), random number(), uuid(), uuid()]").unwrap();
-    let give = |seed| expression.evaluate(&NoVariables, &Env { seed, ..Env::default() }).result.unwrap();
+    let expression =
+        Expression::parse("[random number(), random number(), uuid(), uuid()]").unwrap();
+    let give = |seed| {
+        expression
+            .evaluate(
+                &NoVariables,
+                &Env {
+                    seed,
+                    ..Env::default()
+                },
+            )
+            .result
+            .unwrap()
+    };
     assert_eq!(give(1), give(1));
     assert_ne!(give(1), give(2));
     let values = give(1);
@@ -97,7 +130,10 @@ fn strings() {
         ("ends with(name, \"A\")", "false"),
         ("matches(\"A-17\", \"^[A-Z]-\\d+$\")", "true"),
         ("matches(\"ONE\", \"one\", \"i\")", "true"),
-        ("replace(\"2026-11-21\", \"(\\d+)-(\\d+)-(\\d+)\", \"$3.$2.$1\")", "21.11.2026"),
+        (
+            "replace(\"2026-11-21\", \"(\\d+)-(\\d+)-(\\d+)\", \"$3.$2.$1\")",
+            "21.11.2026",
+        ),
         ("replace(\"price: 5\", \"5\", \"\\$5\")", "price: $5"),
         ("split(\"a, b,c\", \",\\s*\")", "[\"a\", \"b\", \"c\"]"),
         ("split(\"abc\", \"\")", "[\"a\", \"b\", \"c\", \"\"]"),
@@ -109,8 +145,16 @@ fn strings() {
         ("string join(words, \"-\", \"<\", \">\")", "<b-a>"),
         ("string join([\"a\", null, \"b\"])", "ab"),
     ]);
-    warns("matches(name, \"(\")", WarningKind::FunctionInvocationFailure, "Failed to invoke function 'matches': Invalid pattern '('");
-    warns("upper case(one)", WarningKind::FunctionInvocationFailure, "Failed to invoke function 'upper case': illegal arguments '1'; it takes (string)");
+    warns(
+        "matches(name, \"(\")",
+        WarningKind::FunctionInvocationFailure,
+        "Failed to invoke function 'matches': Invalid pattern '('",
+    );
+    warns(
+        "upper case(one)",
+        WarningKind::FunctionInvocationFailure,
+        "Failed to invoke function 'upper case': illegal arguments '1'; it takes (string)",
+    );
 }
 
 #[test]
@@ -125,7 +169,10 @@ fn lists() {
         ("concatenate(numbers, words)", "[3, 1, 2, \"b\", \"a\"]"),
         ("insert before(numbers, 1, 9)", "[9, 3, 1, 2]"),
         ("list replace(numbers, -1, 9)", "[3, 1, 9]"),
-        ("list replace(numbers, function(item, new) item > 1, 9)", "[9, 1, 9]"),
+        (
+            "list replace(numbers, function(item, new) item > 1, 9)",
+            "[9, 1, 9]",
+        ),
         ("remove(numbers, 2)", "[3, 2]"),
         ("remove(numbers, -1)", "[3, 1]"),
         ("reverse(numbers)", "[2, 1, 3]"),
@@ -139,8 +186,16 @@ fn lists() {
         ("is empty([])", "true"),
         ("partition(numbers, 2)", "[[3, 1], [2]]"),
     ]);
-    warns("sublist(numbers, 0)", WarningKind::FunctionInvocationFailure, "Failed to invoke function 'sublist': the position must be a non-zero number");
-    warns("count(one)", WarningKind::FunctionInvocationFailure, "Failed to invoke function 'count': illegal arguments '1'; it takes (list)");
+    warns(
+        "sublist(numbers, 0)",
+        WarningKind::FunctionInvocationFailure,
+        "Failed to invoke function 'sublist': the position must be a non-zero number",
+    );
+    warns(
+        "count(one)",
+        WarningKind::FunctionInvocationFailure,
+        "Failed to invoke function 'count': illegal arguments '1'; it takes (list)",
+    );
 }
 
 #[test]
@@ -163,7 +218,11 @@ fn statistics() {
         ("and(yes, no)", "false"),
         ("or([])", "false"),
     ]);
-    warns("sum(1, name)", WarningKind::FunctionInvocationFailure, "Failed to invoke function 'sum': expected number but found '\"Ada\"'");
+    warns(
+        "sum(1, name)",
+        WarningKind::FunctionInvocationFailure,
+        "Failed to invoke function 'sum': expected number but found '\"Ada\"'",
+    );
 }
 
 #[test]
@@ -174,7 +233,10 @@ fn contexts() {
         ("get value(order, \"nothing\")", "null"),
         ("get entries({a: 1})", "[{key:\"a\", value:1}]"),
         ("context put({a: 1}, \"b\", 2)", "{a:1, b:2}"),
-        ("context put({a: {b: 1}}, [\"a\", \"c\"], 2)", "{a:{b:1, c:2}}"),
+        (
+            "context put({a: {b: 1}}, [\"a\", \"c\"], 2)",
+            "{a:{b:1, c:2}}",
+        ),
         ("put({a: 1}, \"a\", 2)", "{a:2}"),
         ("context merge({a: 1}, {b: 2, a: 3})", "{a:3, b:2}"),
         ("put all([{a: 1}, {b: 2}])", "{a:1, b:2}"),
@@ -199,17 +261,30 @@ fn ranges() {
         ("starts([1..2], [1..5])", "true"),
         ("started by([1..5], 1)", "true"),
         ("coincides([1..5], [1..5])", "true"),
-        ("before(@\"2026-01-01\", [@\"2026-02-01\"..@\"2026-03-01\"])", "true"),
+        (
+            "before(@\"2026-01-01\", [@\"2026-02-01\"..@\"2026-03-01\"])",
+            "true",
+        ),
     ]);
-    warns("before(one, name)", WarningKind::FunctionInvocationFailure, "Failed to invoke function 'before': illegal arguments '1', '\"Ada\"'; it takes (point1, point2) or (point, range) or (range, point) or (range1, range2)");
+    warns(
+        "before(one, name)",
+        WarningKind::FunctionInvocationFailure,
+        "Failed to invoke function 'before': illegal arguments '1', '\"Ada\"'; it takes (point1, point2) or (point, range) or (range, point) or (range1, range2)",
+    );
 }
 
 #[test]
 fn connectors_and_agents() {
     check_all(&[
-        ("fromAi(order.id, \"the order\", \"string\", null, {required: no})", "A-7"),
+        (
+            "fromAi(order.id, \"the order\", \"string\", null, {required: no})",
+            "A-7",
+        ),
         ("fromAi(value: order.id, type: \"string\")", "A-7"),
-        ("bpmnError(\"404\", \"gone\")", "{errorType:\"bpmnError\", code:\"404\", message:\"gone\"}"),
+        (
+            "bpmnError(\"404\", \"gone\")",
+            "{errorType:\"bpmnError\", code:\"404\", message:\"gone\"}",
+        ),
         ("jobError(\"busy\").message", "busy"),
         ("ignoreError()", "{errorType:\"ignoreError\"}"),
     ]);

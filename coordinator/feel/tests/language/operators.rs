@@ -25,17 +25,44 @@ fn arithmetic_follows_precedence() {
 
 #[test]
 fn texts_are_joined() {
-    check_all(&[("\"a\" + \"b\" + name", "abAda"), ("\"n: \" + string(one + two)", "n: 3")]);
+    check_all(&[
+        ("\"a\" + \"b\" + name", "abAda"),
+        ("\"n: \" + string(one + two)", "n: 3"),
+    ]);
 }
 
 #[test]
 fn mixed_types_give_null_and_say_which_types_were_found() {
-    warns("one + name", WarningKind::InvalidType, "Can't add '\"Ada\"' to '1': they are of type string and number");
-    warns("one - none", WarningKind::InvalidType, "Can't subtract 'null' from '1': they are of type null and number");
-    warns("yes * 2", WarningKind::InvalidType, "Can't multiply 'true' by '2': they are of type boolean and number");
-    warns("one / 0", WarningKind::InvalidType, "Can't divide '1' by '0': they are of type number and number");
-    warns("one < name", WarningKind::NotComparable, "Can't compare '1' with '\"Ada\"': they are of type number and string");
-    warns("one = name", WarningKind::NotComparable, "Can't compare '1' with '\"Ada\"': they are of type number and string");
+    warns(
+        "one + name",
+        WarningKind::InvalidType,
+        "Can't add '\"Ada\"' to '1': they are of type string and number",
+    );
+    warns(
+        "one - none",
+        WarningKind::InvalidType,
+        "Can't subtract 'null' from '1': they are of type null and number",
+    );
+    warns(
+        "yes * 2",
+        WarningKind::InvalidType,
+        "Can't multiply 'true' by '2': they are of type boolean and number",
+    );
+    warns(
+        "one / 0",
+        WarningKind::InvalidType,
+        "Can't divide '1' by '0': they are of type number and number",
+    );
+    warns(
+        "one < name",
+        WarningKind::NotComparable,
+        "Can't compare '1' with '\"Ada\"': they are of type number and string",
+    );
+    warns(
+        "one = name",
+        WarningKind::NotComparable,
+        "Can't compare '1' with '\"Ada\"': they are of type number and string",
+    );
 }
 
 #[test]
@@ -63,7 +90,13 @@ fn logic_has_three_values() {
         ("no or no or yes", "true"),
         ("one = 2 or two = 2 and yes", "true"),
     ]);
-    for (source, expected) in [("none and no", "false"), ("none or yes", "true"), ("none and yes", "null"), ("none or no", "null"), ("1 and yes", "null")] {
+    for (source, expected) in [
+        ("none and no", "false"),
+        ("none or yes", "true"),
+        ("none and yes", "null"),
+        ("none or no", "null"),
+        ("1 and yes", "null"),
+    ] {
         let result = crate::evaluate(source).result.unwrap();
         assert_eq!(result.to_string(), expected, "{source}");
     }
@@ -73,7 +106,10 @@ fn logic_has_three_values() {
 fn the_first_true_condition_decides() {
     check_all(&[
         ("if one > two then \"more\" else \"less\"", "less"),
-        ("if no then 1 else if no then 2 else if yes then 3 else 4", "3"),
+        (
+            "if no then 1 else if no then 2 else if yes then 3 else 4",
+            "3",
+        ),
         ("(if yes then 1 else 2) + 1", "2"),
         ("if yes then if no then 1 else 2 else 3", "2"),
     ]);
@@ -115,9 +151,21 @@ fn paths_reach_into_contexts_and_lists() {
         WarningKind::NoContextEntryFound,
         "No context entry found with key 'nothing'. Available keys: 'id', 'lines', 'customer'",
     );
-    warns("none.x", WarningKind::NoContextEntryFound, "No context entry found with key 'x'. The context is null");
-    warns("name.x", WarningKind::NoPropertyFound, "No property found with name 'x' of value '\"Ada\"' of type string");
-    warns("unknown", WarningKind::NoVariableFound, "No variable found with name 'unknown'");
+    warns(
+        "none.x",
+        WarningKind::NoContextEntryFound,
+        "No context entry found with key 'x'. The context is null",
+    );
+    warns(
+        "name.x",
+        WarningKind::NoPropertyFound,
+        "No property found with name 'x' of value '\"Ada\"' of type string",
+    );
+    warns(
+        "unknown",
+        WarningKind::NoVariableFound,
+        "No variable found with name 'unknown'",
+    );
 }
 
 #[test]
@@ -136,7 +184,11 @@ fn filters_keep_items_or_pick_one() {
         ("[[1, 2], [3]][1][2]", "2"),
         ("[][item > 1]", "[]"),
     ]);
-    warns("one[1]", WarningKind::InvalidType, "Expected list but found '1'");
+    warns(
+        "one[1]",
+        WarningKind::InvalidType,
+        "Expected list but found '1'",
+    );
 }
 
 #[test]
@@ -146,19 +198,36 @@ fn loops_run_over_lists_and_steps() {
         ("for i in 1..3 return i", "[1, 2, 3]"),
         ("for i in 3..1 return i", "[3, 2, 1]"),
         ("for i in [1..3) return i", "[1, 2]"),
-        ("for a in 1..2, b in words return string(a) + b", "[\"1b\", \"1a\", \"2b\", \"2a\"]"),
+        (
+            "for a in 1..2, b in words return string(a) + b",
+            "[\"1b\", \"1a\", \"2b\", \"2a\"]",
+        ),
         ("for a in 1..3, b in 1..a return b", "[1, 1, 2, 1, 2, 3]"),
         ("for i in 1..4 return count(partial)", "[0, 1, 2, 3]"),
-        ("for i in 1..5 return if i = 1 then 1 else i * partial[-1]", "[1, 2, 6, 24, 120]"),
-        ("for day in @\"2026-02-27\"..@\"2026-03-01\" return day.day", "[27, 28, 1]"),
+        (
+            "for i in 1..5 return if i = 1 then 1 else i * partial[-1]",
+            "[1, 2, 6, 24, 120]",
+        ),
+        (
+            "for day in @\"2026-02-27\"..@\"2026-03-01\" return day.day",
+            "[27, 28, 1]",
+        ),
         ("for n in [] return n", "[]"),
         ("some n in numbers satisfies n > 2", "true"),
         ("every n in numbers satisfies n > 2", "false"),
         ("some a in 1..3, b in 1..3 satisfies a * b = 9", "true"),
         ("every n in [] satisfies no", "true"),
     ]);
-    warns("for n in name return n", WarningKind::InvalidType, "Expected list but found '\"Ada\"'");
-    warns("for n in 1..name return n", WarningKind::InvalidType, "Expected numbers but found '1' and '\"Ada\"'");
+    warns(
+        "for n in name return n",
+        WarningKind::InvalidType,
+        "Expected list but found '\"Ada\"'",
+    );
+    warns(
+        "for n in 1..name return n",
+        WarningKind::InvalidType,
+        "Expected numbers but found '1' and '\"Ada\"'",
+    );
 }
 
 #[test]
@@ -166,7 +235,10 @@ fn functions_are_values() {
     check_all(&[
         ("{twice: function(x) x * 2, r: twice(4)}.r", "8"),
         ("{sub: function(a, b) a - b, r: sub(b: 1, a: 5)}.r", "4"),
-        ("{fact: function(n) if n < 2 then 1 else n * fact(n - 1), r: fact(10)}.r", "3628800"),
+        (
+            "{fact: function(n) if n < 2 then 1 else n * fact(n - 1), r: fact(10)}.r",
+            "3628800",
+        ),
         ("{m: {plus: function(x) x + one}, r: m.plus(2)}.r", "3"),
         ("sort(words, function(a, b) a < b)", "[\"a\", \"b\"]"),
         ("function(a, b) a", "function(a, b)"),

@@ -14,13 +14,24 @@ fn literals_know_their_kind() {
         ("@\"09:30:00@Europe/Berlin\"", "09:30:00@Europe/Berlin"),
         ("@\"2026-11-21T09:30\"", "2026-11-21T09:30:00"),
         ("@\"2026-11-21T09:30:00Z\"", "2026-11-21T09:30:00Z"),
-        ("@\"2026-07-01T09:30:00+02:00[Europe/Berlin]\"", "2026-07-01T09:30:00@Europe/Berlin"),
+        (
+            "@\"2026-07-01T09:30:00+02:00[Europe/Berlin]\"",
+            "2026-07-01T09:30:00@Europe/Berlin",
+        ),
         ("@\"P1DT2H3M4.5S\"", "P1DT2H3M4.5S"),
         ("@\"-PT90M\"", "-PT1H30M"),
         ("@\"P14M\"", "P1Y2M"),
     ]);
-    warns("@\"2026-02-30\"", WarningKind::FunctionInvocationFailure, "'2026-02-30' is no date, time or duration");
-    warns("@\"P1Y2D\"", WarningKind::FunctionInvocationFailure, "'P1Y2D' is no date, time or duration");
+    warns(
+        "@\"2026-02-30\"",
+        WarningKind::FunctionInvocationFailure,
+        "'2026-02-30' is no date, time or duration",
+    );
+    warns(
+        "@\"P1Y2D\"",
+        WarningKind::FunctionInvocationFailure,
+        "'P1Y2D' is no date, time or duration",
+    );
 }
 
 #[test]
@@ -31,7 +42,10 @@ fn durations_move_dates_and_times() {
         ("@\"2026-01-01\" - @\"P1D\"", "2025-12-31"),
         ("@\"2026-01-01\" + @\"PT36H\"", "2026-01-02"),
         ("@\"23:00:00\" + @\"PT2H\"", "01:00:00"),
-        ("@\"2026-11-21T09:00:00\" + @\"P1DT1H\"", "2026-11-22T10:00:00"),
+        (
+            "@\"2026-11-21T09:00:00\" + @\"P1DT1H\"",
+            "2026-11-22T10:00:00",
+        ),
         ("@\"P1D\" + @\"PT12H\"", "P1DT12H"),
         ("@\"P1Y\" - @\"P2M\"", "P10M"),
         ("@\"PT1H\" * 3", "PT3H"),
@@ -56,9 +70,18 @@ fn differences_are_durations() {
     check_all(&[
         ("@\"2026-03-01\" - @\"2026-02-01\"", "P28D"),
         ("@\"10:00:00\" - @\"11:30:00\"", "-PT1H30M"),
-        ("@\"2026-11-21T10:00:00+01:00\" - @\"2026-11-21T10:00:00Z\"", "-PT1H"),
-        ("years and months duration(@\"2024-05-20\", @\"2026-05-19\")", "P1Y11M"),
-        ("years and months duration(@\"2026-05-19\", @\"2024-05-20\")", "-P1Y11M"),
+        (
+            "@\"2026-11-21T10:00:00+01:00\" - @\"2026-11-21T10:00:00Z\"",
+            "-PT1H",
+        ),
+        (
+            "years and months duration(@\"2024-05-20\", @\"2026-05-19\")",
+            "P1Y11M",
+        ),
+        (
+            "years and months duration(@\"2026-05-19\", @\"2024-05-20\")",
+            "-P1Y11M",
+        ),
     ]);
 }
 
@@ -66,20 +89,45 @@ fn differences_are_durations() {
 fn clocks_follow_their_region() {
     check_all(&[
         // The night in which the clocks go forward has no half past two.
-        ("@\"2026-03-29T02:30:00@Europe/Berlin\"", "2026-03-29T03:30:00@Europe/Berlin"),
-        ("@\"2026-03-29T01:30:00@Europe/Berlin\" + @\"PT1H\"", "2026-03-29T03:30:00@Europe/Berlin"),
-        ("@\"2026-03-28T12:00:00@Europe/Berlin\" + @\"P1M\"", "2026-04-28T12:00:00@Europe/Berlin"),
-        ("@\"2026-10-25T02:30:00@Europe/Berlin\" + @\"PT1H\" - @\"2026-10-25T02:30:00@Europe/Berlin\"", "PT1H"),
-        ("date and time(@\"2026-07-01T12:00:00Z\", \"America/New_York\")", "2026-07-01T08:00:00@America/New_York"),
+        (
+            "@\"2026-03-29T02:30:00@Europe/Berlin\"",
+            "2026-03-29T03:30:00@Europe/Berlin",
+        ),
+        (
+            "@\"2026-03-29T01:30:00@Europe/Berlin\" + @\"PT1H\"",
+            "2026-03-29T03:30:00@Europe/Berlin",
+        ),
+        (
+            "@\"2026-03-28T12:00:00@Europe/Berlin\" + @\"P1M\"",
+            "2026-04-28T12:00:00@Europe/Berlin",
+        ),
+        (
+            "@\"2026-10-25T02:30:00@Europe/Berlin\" + @\"PT1H\" - @\"2026-10-25T02:30:00@Europe/Berlin\"",
+            "PT1H",
+        ),
+        (
+            "date and time(@\"2026-07-01T12:00:00Z\", \"America/New_York\")",
+            "2026-07-01T08:00:00@America/New_York",
+        ),
     ]);
-    warns("date and time(@\"2026-07-01T12:00:00Z\", \"Mars/Base\")", WarningKind::FunctionInvocationFailure, "Failed to invoke function 'date and time': there is no time zone 'Mars/Base'");
+    warns(
+        "date and time(@\"2026-07-01T12:00:00Z\", \"Mars/Base\")",
+        WarningKind::FunctionInvocationFailure,
+        "Failed to invoke function 'date and time': there is no time zone 'Mars/Base'",
+    );
 }
 
 #[test]
 fn instants_compare_across_zones_but_not_with_walls() {
     check_all(&[
-        ("@\"2026-11-21T10:00:00+01:00\" < @\"2026-11-21T10:00:00Z\"", "true"),
-        ("@\"2026-11-21T10:00:00+01:00\" = @\"2026-11-21T09:00:00Z\"", "true"),
+        (
+            "@\"2026-11-21T10:00:00+01:00\" < @\"2026-11-21T10:00:00Z\"",
+            "true",
+        ),
+        (
+            "@\"2026-11-21T10:00:00+01:00\" = @\"2026-11-21T09:00:00Z\"",
+            "true",
+        ),
         ("@\"10:00:00+01:00\" < @\"10:00:00Z\"", "true"),
         ("@\"P1D\" = @\"PT24H\"", "true"),
         ("@\"P12M\" = @\"P1Y\"", "true"),
@@ -96,7 +144,10 @@ fn properties_are_read_off() {
     check_all(&[
         ("@\"2026-11-21\".weekday", "6"),
         ("@\"2026-11-21T09:30:15+02:00\".time offset", "PT2H"),
-        ("@\"2026-11-21T09:30:15@Europe/Berlin\".timezone", "Europe/Berlin"),
+        (
+            "@\"2026-11-21T09:30:15@Europe/Berlin\".timezone",
+            "Europe/Berlin",
+        ),
         ("@\"2026-11-21T09:30:15\".timezone", "null"),
         ("@\"09:30:15\".second", "15"),
         ("@\"P2Y3M\".months", "3"),
@@ -115,7 +166,10 @@ fn functions_make_and_take_apart() {
         ("time(9, 30, 15.5)", "09:30:15.5"),
         ("time(9, 30, 0, @\"-PT5H\")", "09:30:00-05:00"),
         ("time(@\"2026-11-21T09:30:00Z\")", "09:30:00Z"),
-        ("date and time(@\"2026-11-21\", @\"09:30:00\")", "2026-11-21T09:30:00"),
+        (
+            "date and time(@\"2026-11-21\", @\"09:30:00\")",
+            "2026-11-21T09:30:00",
+        ),
         ("date and time(\"2026-11-21\")", "2026-11-21T00:00:00"),
         ("duration(\"PT\" + \"5M\")", "PT5M"),
         ("day of week(@\"2026-11-21\")", "Saturday"),
@@ -128,7 +182,11 @@ fn functions_make_and_take_apart() {
         ("string(today() - @\"P1D\")", "2026-11-20"),
         ("abs(@\"-P1DT1H\")", "P1DT1H"),
     ]);
-    warns("date(2026, 2, 30)", WarningKind::FunctionInvocationFailure, "Failed to invoke function 'date': there is no date with year 2026, month 2, day 30");
+    warns(
+        "date(2026, 2, 30)",
+        WarningKind::FunctionInvocationFailure,
+        "Failed to invoke function 'date': there is no date with year 2026, month 2, day 30",
+    );
 }
 
 #[test]

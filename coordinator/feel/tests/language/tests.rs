@@ -56,7 +56,16 @@ fn another_type_gives_null() {
 #[test]
 fn a_wrong_cell_is_refused() {
     let refused = |source: &str| UnaryTests::parse(source).unwrap_err().to_string();
-    assert_eq!(refused("1,"), "line 1, column 3: expected a value but found the end");
-    assert_eq!(refused("== 5"), "line 1, column 2: expected a value but found '='");
-    assert_eq!(refused(""), "line 1, column 1: expected a value but found the end");
+    assert_eq!(
+        refused("1,"),
+        "line 1, column 3: expected a value but found the end"
+    );
+    assert_eq!(
+        refused("== 5"),
+        "line 1, column 2: expected a value but found '='"
+    );
+    assert_eq!(
+        refused(""),
+        "line 1, column 1: expected a value but found the end"
+    );
 }

@@ -4,7 +4,7 @@ use botswain_feel::{Context, Number, Value};
 
 #[track_caller]
 fn round_trips(json: &str) {
-    assert_eq!(Value::from_json(json).unwrap().to_json(), json);
+    assert_eq!(Value::from_json(json).expect(json).to_json(), json);
 }
 
 #[test]
@@ -27,10 +27,19 @@ fn json_comes_out_as_it_went_in() {
 
 #[test]
 fn json_numbers_lose_only_their_spelling() {
-    for (json, expected) in [("1.50", "1.5"), ("1e3", "1000"), ("-0", "0"), ("2E-2", "0.02"), ("1.0", "1")] {
+    for (json, expected) in [
+        ("1.50", "1.5"),
+        ("1e3", "1000"),
+        ("-0", "0"),
+        ("2E-2", "0.02"),
+        ("1.0", "1"),
+    ] {
         assert_eq!(Value::from_json(json).unwrap().to_json(), expected);
     }
-    assert_eq!(Value::from_json("1e999999").unwrap_err().to_string(), "invalid JSON at byte 0: expected a number in range");
+    assert_eq!(
+        Value::from_json("1e999999").unwrap_err().to_string(),
+        "invalid JSON at byte 0: expected a number in range"
+    );
 }
 
 #[test]
@@ -41,13 +50,23 @@ fn what_is_not_json_is_refused_with_its_place() {
         ("nul", "invalid JSON at byte 0: expected a value"),
         ("\"a", "invalid JSON at byte 2: the string does not end"),
         ("01", "invalid JSON at byte 0: a number cannot begin with 0"),
-        ("1 2", "invalid JSON at byte 2: expected the end after the value"),
+        (
+            "1 2",
+            "invalid JSON at byte 2: expected the end after the value",
+        ),
         ("", "invalid JSON at byte 0: expected a value"),
     ] {
-        assert_eq!(Value::from_json(text).unwrap_err().to_string(), expected, "{text}");
+        assert_eq!(
+            Value::from_json(text).unwrap_err().to_string(),
+            expected,
+            "{text}"
+        );
     }
     let deep = "[".repeat(100_000);
-    assert_eq!(Value::from_json(&deep).unwrap_err().message, "nested deeper than 128 levels");
+    assert_eq!(
+        Value::from_json(&deep).unwrap_err().message,
+        "nested deeper than 128 levels"
+    );
 }
 
 #[test]
@@ -72,6 +91,16 @@ fn values_tell_their_type_and_content() {
     assert_eq!(get("s").as_str(), Some("x"));
     assert_eq!(get("b").as_bool(), Some(true));
     assert_eq!(get("l").as_list(), Some(&[Value::from(1)][..]));
-    assert_eq!(value.as_context().map(|context| context.entries().len()), Some(5));
-    assert_eq!((value.type_name(), get("n").type_name(), Value::Null.type_name()), ("context", "number", "null"));
+    assert_eq!(
+        value.as_context().map(|context| context.entries().len()),
+        Some(5)
+    );
+    assert_eq!(
+        (
+            value.type_name(),
+            get("n").type_name(),
+            Value::Null.type_name()
+        ),
+        ("context", "number", "null")
+    );
 }
