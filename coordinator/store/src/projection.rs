@@ -372,9 +372,6 @@ impl Rows {
                 } else {
                     counts.terminated += 1;
                 }
-                if let Some(left) = self.continuations.get_mut(&root) {
-                    *left = false;
-                }
             }
             Event::InstanceStopped { reason } => {
                 let patch = InstancePatch {

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod commit;
 pub(crate) mod decode;
+mod dump;
 pub(crate) mod load;
 mod lock;
 mod prune;

@@ -12,7 +12,7 @@ use smol_str::SmolStr;
 
 /// Binds the parameters of a statement in their order, and runs it.
 macro_rules! run {
-    ($statement:expr, $($value:expr),+ $(,)?) => {{
+    ($statement:ident, $($value:expr),+ $(,)?) => {{
         let mut at = 0usize;
         $( at += 1; $statement.raw_bind_parameter(at, $value)?; )+
         debug_assert_eq!(at, $statement.parameter_count(), "every parameter is bound");
@@ -309,7 +309,8 @@ fn working_rows(conn: &Connection, part: Partition, rows: &Rows) -> Result<(), A
         } else {
             "DELETE FROM continuation WHERE part = ?1 AND root = ?2"
         };
-        run!(conn.prepare_cached(sql)?, p, root.as_i64())?;
+        let mut statement = conn.prepare_cached(sql)?;
+        run!(statement, p, root.as_i64())?;
     }
     Ok(())
 }

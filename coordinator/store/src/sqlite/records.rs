@@ -2,8 +2,8 @@
 
 use super::commit::{Abort, run};
 use crate::rows::{Delete, Put};
+use botswain_engine::Variables;
 use botswain_engine::process::Role;
-use botswain_engine::{Key, Variables};
 use rusqlite::Connection;
 
 /// The stored number of what a symbol stands for.
@@ -243,7 +243,8 @@ pub(super) fn delete(conn: &Connection, part: i64, row: &Delete) -> Result<(), A
                 "DELETE FROM message WHERE part = ?1 AND key = ?2",
                 "DELETE FROM message_correlated WHERE part = ?1 AND message = ?2",
             ] {
-                run!(conn.prepare_cached(sql)?, part, Key::as_i64(*key))?;
+                let mut statement = conn.prepare_cached(sql)?;
+                run!(statement, part, key.as_i64())?;
             }
         }
         Delete::Deduplication(id) => {
