@@ -1,0 +1,28 @@
+//! keyDown: a key is pressed and held.
+
+use crate::fault::Fault;
+use crate::recording::Fields;
+use crate::steps::Cx;
+use crate::steps::keys::Key;
+
+/// Presses a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyDown {
+    /// Which one.
+    pub key: Key,
+}
+
+impl KeyDown {
+    pub(crate) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let name = fields.text("key")?;
+        Key::parse(&name)
+            .map(|key| Self { key })
+            .map_err(|message| fields.wrong("key", message, "record the step again"))
+            .ok()
+    }
+
+    pub(crate) async fn run(&self, cx: &mut Cx<'_, '_>) -> Result<(), Fault> {
+        cx.about_to_act().await?;
+        cx.page.act(self.key.action("keyDown")).await
+    }
+}
