@@ -18,3 +18,7 @@ pub use notation::{build, parse};
 pub use problem::{Limits, Problem};
 pub use read::read;
 pub use write::write;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,6 +14,9 @@ use crate::xml::rank;
 use out::Out;
 
 /// Writes a model as BPMN 2.0 XML with Camunda 8's extensions and the drawing; reading it gives the same model.
+///
+/// Control characters, which XML cannot hold, are replaced. Indices have to lie within their arenas, as `read` and the builders leave
+/// them.
 #[must_use]
 pub fn write(model: &Model) -> String {
     let mut out = Writing {

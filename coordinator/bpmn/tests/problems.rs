@@ -362,6 +362,14 @@ fn limits_are_kept() {
             "1:1: an XML element has more than 256 attributes (too-many-attributes) -> use fewer attributes"
         ],
     );
+    let many: String = (0..9).map(|count| format!(" a{count}=''")).collect();
+    check_document(
+        &format!("<a{many}/>"),
+        &limits(|limits| limits.elements_max = 2),
+        expect![
+            "1:1: there are more than 8 XML attributes (too-many-attributes) -> divide the model, or raise the limit for elements"
+        ],
+    );
     let many: String = (0..200)
         .map(|count| format!(" xmlns:a{count}='x'"))
         .collect();

@@ -119,12 +119,13 @@ impl Writing<'_> {
         self.out
             .attribute("targetRef", &process.element(flow.target).id);
         self.head(&flow.extra, |_| {});
+        self.children(&flow.extra, 0..=u8::MAX);
         self.out.expression(
             "conditionExpression",
             flow.condition.as_ref(),
             flow.condition_language.as_deref(),
         );
-        self.foot(&flow.extra);
+        self.out.end();
     }
 
     fn data(&mut self, data: &DataElement) {

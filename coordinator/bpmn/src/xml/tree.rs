@@ -14,6 +14,8 @@ use crate::problem::{Limits, Problem};
 /// Names are looked up by going through what is in scope, and duplicates by comparing all pairs: both stay cheap at these sizes.
 const ATTRIBUTES_MAX: usize = 256;
 const PREFIXES_MAX: usize = 256;
+/// A waypoint has two attributes, bounds have four: more for each element on average is not BPMN.
+const ATTRIBUTES_PER_ELEMENT: usize = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ns {
@@ -72,6 +74,7 @@ impl Tree {
             scope: Vec::new(),
             known: BTreeMap::new(),
             declared: BTreeSet::new(),
+            attributes: 0,
         }
         .read()
     }
@@ -117,6 +120,7 @@ struct Growing<'a, 'l> {
     scope: Vec<(String, Ns)>,
     known: BTreeMap<String, Ns>,
     declared: BTreeSet<(String, Ns)>,
+    attributes: usize,
 }
 
 impl<'a> Growing<'a, '_> {
@@ -287,6 +291,20 @@ impl<'a> Growing<'a, '_> {
                 ));
             }
             resolved.push(Attribute { ns, name, value });
+        }
+        self.attributes += resolved.len();
+        let attributes_max = self
+            .limits
+            .elements_max
+            .saturating_mul(ATTRIBUTES_PER_ELEMENT);
+        if self.attributes > attributes_max {
+            let message = format!("there are more than {attributes_max} XML attributes");
+            return Err(self.problem(
+                "too-many-attributes",
+                at,
+                message,
+                "divide the model, or raise the limit for elements",
+            ));
         }
         let id = NodeId(self.tree.nodes.len() as u32);
         let place = self.tree.places.at(self.text, at);
