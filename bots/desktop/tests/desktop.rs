@@ -16,7 +16,7 @@ const MIXED: &str = "Dear Ms Müller-Ößtürk, €42.50 {[~@#]}\nΚαλημέρ
 const LETTER: &str = r#"
 [[step]]
 id = "editor"
-launch = { program = "/usr/bin/mousepad", args = ["--disable-server", "{{file}}"], env = { GSETTINGS_BACKEND = "memory", NO_AT_BRIDGE = "1" } }
+launch = { program = "/usr/bin/mousepad", args = ["--disable-server", "{{file}}"], env = { DBUS_SESSION_BUS_ADDRESS = "disabled:", GSETTINGS_BACKEND = "memory", NO_AT_BRIDGE = "1" } }
 
 [[step]]
 id = "window"

@@ -15,9 +15,8 @@ use tempfile::TempDir;
 use x11rb::protocol::xproto::{AtomEnum, ConnectionExt as _};
 
 pub(crate) struct Desktop {
-    // Dropped in this order: the manager ends before its screen.
-    _manager: Option<Tree>,
-    _screen: Tree,
+    manager: Option<Tree>,
+    screen: Option<Tree>,
     pub(crate) display: String,
     _room: TempDir,
     pub(crate) room: PathBuf,
@@ -25,15 +24,15 @@ pub(crate) struct Desktop {
 
 impl Desktop {
     pub(crate) fn start() -> Desktop {
-        let bare = Desktop::without_manager();
+        let mut desktop = Desktop::without_manager();
         let mut command = Command::new("openbox");
         command
-            .env("DISPLAY", &bare.display)
+            .env("DISPLAY", &desktop.display)
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let manager = Tree::spawn(&mut command).expect("openbox is installed");
         let (connection, screen) =
-            x11rb::connect(Some(&bare.display)).expect("the screen accepts connections");
+            x11rb::connect(Some(&desktop.display)).expect("the screen accepts connections");
         let root = x11rb::connection::Connection::setup(&connection).roots[screen].root;
         let atom = connection
             .intern_atom(false, b"_NET_SUPPORTING_WM_CHECK")
@@ -48,10 +47,8 @@ impl Desktop {
                 .reply();
             reply.is_ok_and(|reply| reply.value_len == 1)
         });
-        Desktop {
-            _manager: Some(manager),
-            ..bare
-        }
+        desktop.manager = Some(manager);
+        desktop
     }
 
     pub(crate) fn without_manager() -> Desktop {
@@ -77,8 +74,8 @@ impl Desktop {
         let room = tempfile::tempdir().expect("a temporary folder");
         let path = room.path().canonicalize().expect("a real path");
         Desktop {
-            _manager: None,
-            _screen: screen,
+            manager: None,
+            screen: Some(screen),
             display: format!(":{}", number.trim()),
             _room: room,
             room: path,
@@ -108,19 +105,6 @@ impl Desktop {
             &mut evidence,
         );
         let outcome = bot.run(&mut attempt);
-        if let Ok(folder) = std::env::var("BOTSWAIN_TEST_PICTURES") {
-            for file in evidence.files.iter() {
-                std::fs::write(
-                    format!(
-                        "{folder}/{}-{}",
-                        std::thread::current().name().unwrap_or("x"),
-                        file.name
-                    ),
-                    &file.bytes,
-                )
-                .unwrap();
-            }
-        }
         Run { outcome, evidence }
     }
 
@@ -166,6 +150,18 @@ impl Desktop {
 
     pub(crate) fn path(&self, name: &str) -> String {
         self.room.join(name).display().to_string()
+    }
+}
+
+impl Drop for Desktop {
+    fn drop(&mut self) {
+        // A screen that ends by itself takes its socket and its lock along; the manager ends before it.
+        for tree in [self.manager.take(), self.screen.take()]
+            .iter_mut()
+            .flatten()
+        {
+            let _ = tree.end(Duration::from_secs(5));
+        }
     }
 }
 
