@@ -34,6 +34,10 @@ pub(crate) struct Machine<'a> {
     warnings: Vec<Warning>,
     muted: u32,
     random: u64,
+    /// Variables of the program that runs, which are read again: reading one may mean to decode it.
+    kept: Vec<(Symbol, Option<Value>)>,
+    /// The program that runs; functions of other programs in scope read their variables anew.
+    main: *const Program,
 }
 
 /// What the names of one program mean at the moment.
@@ -63,6 +67,8 @@ impl<'a> Machine<'a> {
             warnings: Vec::new(),
             muted: 0,
             random: env.seed,
+            kept: Vec::new(),
+            main: std::ptr::null(),
         }
     }
 
@@ -72,6 +78,7 @@ impl<'a> Machine<'a> {
             binds: Vec::new(),
             input,
         };
+        self.main = Arc::as_ptr(program);
         let result = self.eval(&mut frame, program.root);
         Evaluation {
             result,
@@ -245,8 +252,9 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn find(&self, frame: &Frame<'_>, symbol: Symbol) -> Option<Value> {
-        let name = frame.program.symbols.get(symbol as usize)?;
+    fn find(&mut self, frame: &Frame<'_>, symbol: Symbol) -> Option<Value> {
+        let program = frame.program;
+        let name = program.symbols.get(symbol as usize)?;
         for bind in frame.binds.iter().rev() {
             match bind {
                 Bind::Name(bound, value) if *bound == symbol => return Some(value.clone()),
@@ -261,7 +269,15 @@ impl<'a> Machine<'a> {
                 }
             }
         }
-        self.scope.get(name)
+        if program.kept.get(symbol as usize) != Some(&true) || self.main != Arc::as_ptr(program) {
+            return self.scope.get(name);
+        }
+        if let Some((_, value)) = self.kept.iter().find(|(kept, _)| *kept == symbol) {
+            return value.clone();
+        }
+        let value = self.scope.get(name);
+        self.kept.push((symbol, value.clone()));
+        value
     }
 
     fn name(&mut self, frame: &Frame<'_>, symbol: Symbol) -> Value {

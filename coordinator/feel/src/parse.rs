@@ -39,6 +39,10 @@ pub(crate) struct Parser<'a> {
     /// Says whether `?` has a value here.
     input: bool,
     nesting: u16,
+    /// How many loops, filters and functions stand around: what is here may be evaluated many times.
+    repeating: u32,
+    /// By symbol: how often it is mentioned, where a mention that repeats counts twice.
+    mentions: Vec<u32>,
 }
 
 /// Parses an expression.
@@ -70,6 +74,8 @@ impl<'a> Parser<'a> {
             testing: false,
             input: false,
             nesting: 0,
+            repeating: 0,
+            mentions: Vec::new(),
         };
         parser.symbol("item");
         parser.symbol("partial");
@@ -97,6 +103,7 @@ impl<'a> Parser<'a> {
             nodes: self.nodes,
             root,
             symbols: self.names,
+            kept: self.mentions.iter().map(|mentions| *mentions > 1).collect(),
             reads: self.free,
         })
     }
@@ -112,6 +119,7 @@ impl<'a> Parser<'a> {
         }
         let symbol = self.names.len() as Symbol;
         self.names.push(name.into());
+        self.mentions.push(0);
         self.symbols.insert(name.into(), symbol);
         symbol
     }
@@ -128,10 +136,26 @@ impl<'a> Parser<'a> {
 
     fn reference(&mut self, name: &str) -> Id {
         let symbol = self.symbol(name);
+        self.mention(symbol);
         if !self.is_bound(symbol) && !self.free.iter().any(|free| free == name) {
             self.free.push(name.into());
         }
         self.add(Node::Name(symbol))
+    }
+
+    fn mention(&mut self, symbol: Symbol) {
+        let weight = if self.repeating > 0 { 2 } else { 1 };
+        if let Some(mentions) = self.mentions.get_mut(symbol as usize) {
+            *mentions = mentions.saturating_add(weight);
+        }
+    }
+
+    // What is evaluated once per item or call.
+    fn repeated<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
+        self.repeating += 1;
+        let parsed = parse(self);
+        self.repeating -= 1;
+        parsed
     }
 
     fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {

@@ -26,6 +26,8 @@ pub(crate) struct Program {
     pub(crate) root: Id,
     /// All names, by their symbols.
     pub(crate) symbols: Vec<SmolStr>,
+    /// By symbol: says whether one evaluation may read the variable more than once, so its value is kept.
+    pub(crate) kept: Vec<bool>,
     /// The names that nothing in the expression binds.
     pub(crate) reads: Vec<SmolStr>,
 }

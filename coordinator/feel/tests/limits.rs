@@ -167,6 +167,31 @@ fn endless_work_ends_with_the_budget() {
 }
 
 #[test]
+fn a_variable_is_read_from_its_scope_once() {
+    struct Counted(std::cell::Cell<u32>);
+    impl botswain_feel::Scope for Counted {
+        fn get(&self, _: &str) -> Option<Value> {
+            self.0.set(self.0.get() + 1);
+            Some(Value::from(3))
+        }
+    }
+    for source in [
+        "x + x * x",
+        "for i in 1..100 return i * x",
+        "[1, 2, 3][item < x]",
+        "{f: function(a) a + x, r: [f(1), f(2)]}",
+        "some i in [1, 2], j in 1..x satisfies x = 9",
+    ] {
+        let scope = Counted(std::cell::Cell::new(0));
+        let evaluation = Expression::parse(source)
+            .expect(source)
+            .evaluate(&scope, &Env::default());
+        assert!(evaluation.result.is_ok());
+        assert_eq!(scope.0.get(), 1, "{source}");
+    }
+}
+
+#[test]
 fn warnings_are_bounded() {
     let evaluation = Expression::parse("for i in 1..10000 return missing")
         .unwrap()

@@ -73,7 +73,7 @@ impl Parser<'_> {
         self.expect_word("return")?;
         self.bound.push(PARTIAL);
         let before = self.nodes.len();
-        let body = self.plain(Self::expression)?;
+        let body = self.repeated(|parser| parser.plain(Self::expression))?;
         self.bound.truncate(bound);
         let partial = self.nodes[before..]
             .iter()
@@ -94,7 +94,7 @@ impl Parser<'_> {
         let bound = self.bound.len();
         let each = self.iterators()?;
         self.expect_word("satisfies")?;
-        let body = self.plain(Self::expression)?;
+        let body = self.repeated(|parser| parser.plain(Self::expression))?;
         self.bound.truncate(bound);
         Ok(self.add(Node::Quantified(quantifier, each, body)))
     }
@@ -107,7 +107,11 @@ impl Parser<'_> {
             self.expect_word("in")?;
             let outer = (self.watched, self.touched);
             (self.watched, self.touched) = (first, false);
-            let domain = self.plain(Self::domain)?;
+            // Only the first domain is sure to be evaluated once.
+            let domain = match each.is_empty() {
+                true => self.plain(Self::domain)?,
+                false => self.repeated(|parser| parser.plain(Self::domain))?,
+            };
             let dependent = self.touched;
             (self.watched, self.touched) = (outer.0, outer.1);
             each.push(Each {

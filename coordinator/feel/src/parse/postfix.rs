@@ -68,7 +68,7 @@ impl Parser<'_> {
     fn filter(&mut self) -> Parsed<Step> {
         self.cursor.take("[");
         self.bound.push(ITEM);
-        let filter = self.plain(Self::expression);
+        let filter = self.repeated(|parser| parser.plain(Self::expression));
         self.bound.pop();
         let filter = filter?;
         self.expect("]")?;

@@ -380,6 +380,7 @@ impl Parser<'_> {
         if let Some(symbol) = self.symbols.get(name).copied()
             && self.is_bound(symbol)
         {
+            self.mention(symbol);
             return Ok(self.add(Node::Invoke(symbol, arguments)));
         }
         if let Some(builtin) = functions::find(name) {
@@ -540,7 +541,7 @@ impl Parser<'_> {
                     .to_owned(),
             ));
         }
-        let body = self.expression()?;
+        let body = self.repeated(Self::expression)?;
         self.bound.truncate(bound);
         Ok(self.add(Node::Function(parameters.into(), body)))
     }
