@@ -1,1 +1,5 @@
-//! The coordinator.
+//! The coordinator's wiring: the single writer, dispatch, doors, and the command line on top.
+
+pub mod dispatch;
+pub mod runtime;
+pub mod workers;
