@@ -16,12 +16,15 @@ use crate::problem::Problem;
 /// let model = botswain_bpmn::Builder::process("order")
 ///     .start("start")
 ///     .job("check", "stock.check")
-///     .exclusive("there?")
-///     .when("count > 0").job("pick", "warehouse.pick").end("done")
-///     .at("there?")
-///     .otherwise().end("sold-out")
+///     .exclusive("enough")
+///     .when("count > 0")
+///     .job("pick", "warehouse.pick")
+///     .end("done")
+///     .at("enough")
+///     .otherwise()
+///     .end("sold-out")
 ///     .finish();
-/// assert!(model.is_err_and(|problems| problems[0].message == "`there?` can't be an id"));
+/// assert!(model.is_ok_and(|model| model.processes[0].elements.len() == 6));
 /// ```
 #[derive(Debug, Clone)]
 pub struct Builder {

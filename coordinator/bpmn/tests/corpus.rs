@@ -244,7 +244,8 @@ fn is_said_otherwise(fact: &str) -> bool {
         "MODEL extensionElements",
         "@ processIdExpression=",
     ];
-    const EMPTY: [&str; 3] = [
+    const EMPTY: [&str; 4] = [
+        "1.0 input@ source=",
         "MODEL condition",
         "MODEL conditionExpression",
         "1.0 taskHeaders",

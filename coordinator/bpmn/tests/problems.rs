@@ -170,6 +170,12 @@ fn extension_elements_say_what_they_must_once() {
         ],
     );
     check(
+        &task("<zeebe:ioMapping><zeebe:output target='x'/></zeebe:ioMapping>"),
+        expect![
+            "2:61: a: `output` has no `source` (missing-attribute) -> add the attribute `source`"
+        ],
+    );
+    check(
         &task("<zeebe:taskHeaders><zeebe:header value='1'/></zeebe:taskHeaders>"),
         expect!["2:63: a: `header` has no `key` (missing-attribute) -> add the attribute `key`"],
     );

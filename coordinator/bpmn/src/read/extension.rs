@@ -6,7 +6,7 @@ use crate::model::{
     LinkedResource, ListenerEvent, Mapping, Property, PublishMessage, Script, TaskListener,
     TaskListenerEvent, Text,
 };
-use crate::xml::Fields;
+use crate::xml::{Fields, Ns};
 
 impl<'t> Reading<'t> {
     /// Takes the one extension element with this name; a second one is a problem.
@@ -99,26 +99,30 @@ impl<'t> Reading<'t> {
         let Some(mut found) = self.extension(fields, "ioMapping", Some(owner)) else {
             return Default::default();
         };
-        let inputs = found.children_of(crate::xml::Ns::Zeebe, "input");
-        let outputs = found.children_of(crate::xml::Ns::Zeebe, "output");
-        let inputs = inputs
-            .into_iter()
-            .map(|fields| self.mapping(fields, owner))
-            .collect();
+        let inputs = found.children_of(Ns::Zeebe, "input").into_iter();
+        let inputs = inputs.map(|fields| self.input(fields, owner)).collect();
+        let outputs = found.children_of(Ns::Zeebe, "output").into_iter();
         (
             inputs,
-            outputs
-                .into_iter()
-                .map(|fields| self.mapping(fields, owner))
-                .collect(),
+            outputs.map(|fields| self.output(fields, owner)).collect(),
         )
     }
 
-    fn mapping(&mut self, mut fields: Fields<'t>, owner: &str) -> Mapping {
-        // An input without a source sets its variable to null, as Camunda's templates do for fields that were left empty.
+    fn input(&mut self, mut fields: Fields<'t>, owner: &str) -> Mapping {
+        // Element templates leave the source out where a field stays empty; Camunda 8 sets such a variable to null.
         let source = fields
             .text_attribute("source")
-            .unwrap_or_else(|| Text::Feel("null".into()));
+            .filter(|source| !source.is_empty());
+        let target = self.needed(&mut fields, "target", Some(owner));
+        Mapping {
+            source: source.unwrap_or_else(|| Text::Feel("null".into())),
+            target,
+            at: fields.at(),
+        }
+    }
+
+    fn output(&mut self, mut fields: Fields<'t>, owner: &str) -> Mapping {
+        let source = Text::parse(&self.needed(&mut fields, "source", Some(owner)));
         Mapping {
             source,
             target: self.needed(&mut fields, "target", Some(owner)),
@@ -135,7 +139,7 @@ impl<'t> Reading<'t> {
 
     fn header_list(&mut self, fields: &mut Fields<'t>, owner: &str) -> Vec<Header> {
         let headers = fields
-            .children_of(crate::xml::Ns::Zeebe, "header")
+            .children_of(Ns::Zeebe, "header")
             .into_iter()
             .map(|mut header| Header {
                 id: header.attribute("id"),
@@ -149,9 +153,7 @@ impl<'t> Reading<'t> {
         let Some(mut found) = self.extension(fields, "properties", Some(owner)) else {
             return Vec::new();
         };
-        let properties = found
-            .children_of(crate::xml::Ns::Zeebe, "property")
-            .into_iter();
+        let properties = found.children_of(Ns::Zeebe, "property").into_iter();
         properties
             .map(|mut property| Property {
                 name: self.needed(&mut property, "name", Some(owner)),
@@ -169,7 +171,7 @@ impl<'t> Reading<'t> {
             return Vec::new();
         };
         let listeners = found
-            .children_of(crate::xml::Ns::Zeebe, "executionListener")
+            .children_of(Ns::Zeebe, "executionListener")
             .into_iter();
         listeners
             .filter_map(|fields| self.execution_listener(fields, owner))
@@ -218,9 +220,7 @@ impl<'t> Reading<'t> {
         let Some(mut found) = self.extension(fields, "taskListeners", Some(owner)) else {
             return Vec::new();
         };
-        let listeners = found
-            .children_of(crate::xml::Ns::Zeebe, "taskListener")
-            .into_iter();
+        let listeners = found.children_of(Ns::Zeebe, "taskListener").into_iter();
         listeners
             .filter_map(|fields| self.task_listener(fields, owner))
             .collect()
@@ -256,7 +256,7 @@ impl<'t> Reading<'t> {
     }
 
     fn listener_headers(&mut self, fields: &mut Fields<'t>, owner: &str) -> Vec<Header> {
-        let Some(mut found) = fields.child_of(crate::xml::Ns::Zeebe, "taskHeaders") else {
+        let Some(mut found) = fields.child_of(Ns::Zeebe, "taskHeaders") else {
             return self.header_list(fields, owner);
         };
         self.header_list(&mut found, owner)
@@ -270,9 +270,7 @@ impl<'t> Reading<'t> {
         let Some(mut found) = self.extension(fields, "linkedResources", Some(owner)) else {
             return Vec::new();
         };
-        let resources = found
-            .children_of(crate::xml::Ns::Zeebe, "linkedResource")
-            .into_iter();
+        let resources = found.children_of(Ns::Zeebe, "linkedResource").into_iter();
         resources
             .map(|mut resource| LinkedResource {
                 resource_id: Text::parse(&self.needed(&mut resource, "resourceId", Some(owner))),
