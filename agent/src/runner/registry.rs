@@ -51,6 +51,11 @@ impl Registry {
             .collect()
     }
 
+    /// What the machine provides to bots, as far as this build has drivers for it.
+    pub fn provides(&self) -> Vec<String> {
+        vec!["device".to_owned()]
+    }
+
     /// The action that does the work; a bot's package must be there already.
     pub fn find(&self, work: &Work, package: Option<&[u8]>) -> Result<Arc<dyn Action>, Reason> {
         match (work, package) {

@@ -269,6 +269,44 @@ impl Record {
     }
 }
 
+impl std::fmt::Display for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.kind())?;
+        match self {
+            Self::Opened { journal_id } => write!(f, " {journal_id}"),
+            Self::Received {
+                task, effect, seq, ..
+            } => write!(
+                f,
+                " {} job {} fence {} {} {effect:?} #{seq}",
+                task.attempt, task.job, task.fence, task.work
+            ),
+            Self::Refused { event } | Self::Finished { event } | Self::Pending { event } => write!(
+                f,
+                " {} job {} fence {} {:?} #{}",
+                event.attempt, event.job, event.fence, event.state, event.seq
+            ),
+            Self::Started { attempt, seq, .. } => write!(f, " {attempt} #{seq}"),
+            Self::Committed { attempt } | Self::Closed { attempt } => write!(f, " {attempt}"),
+            Self::Reported { seq } | Self::Counter { seq } => write!(f, " #{seq}"),
+            Self::Epoch { epoch } => write!(f, " {epoch}"),
+            Self::Remains {
+                job,
+                fence,
+                attempt,
+                event,
+            } => {
+                write!(f, " job {job} fence {fence} {attempt}")?;
+                match event {
+                    Some(event) => write!(f, " {:?}", event.state),
+                    None => write!(f, " closed"),
+                }
+            }
+            Self::SnapshotEnd => Ok(()),
+        }
+    }
+}
+
 fn task_bytes(task: &Task) -> Vec<u8> {
     // Whatever path a task took to get here: its secrets end before the journal.
     let mut task = task.clone();
