@@ -151,6 +151,7 @@ impl Rows {
                 node,
                 job_type,
                 retries,
+                ..
             } => {
                 let row = JobRow {
                     key: *job,
@@ -212,11 +213,16 @@ impl Rows {
                 };
                 self.jobs.update(*job, patch);
             }
-            Event::JobRetriesSet { job, retries, .. } => {
+            Event::JobRetriesSet {
+                job,
+                retries,
+                offered,
+                ..
+            } => {
                 let patch = JobPatch {
                     retries: Some(*retries),
-                    retry_at: Some(None),
-                    state: Some(JobState::Open),
+                    retry_at: offered.then_some(None),
+                    state: offered.then_some(JobState::Open),
                     ..JobPatch::default()
                 };
                 self.jobs.update(*job, patch);

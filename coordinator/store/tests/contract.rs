@@ -665,6 +665,7 @@ fn the_rows_of_the_runtime_are_put_replaced_and_deleted<S: Store>(mut b: Backend
         outcome: None,
         message: None,
         warnings: None,
+        details: String::new(),
         happened: None,
     };
     let evidence = EvidenceRow {
@@ -706,6 +707,7 @@ fn the_rows_of_the_runtime_are_put_replaced_and_deleted<S: Store>(mut b: Backend
         outcome: Some(AttemptOutcome::Unknown),
         message: Some("power cut".to_owned()),
         warnings: Some("[]".to_owned()),
+        details: "{}".to_owned(),
         happened: Some(Happened::Unknown),
         ..attempt.clone()
     };

@@ -179,6 +179,8 @@ pub struct AttemptRow {
     pub message: Option<String>,
     /// What an operator should look at, as a JSON array.
     pub warnings: Option<String>,
+    /// What dispatch needs to go on with it after a restart, as JSON.
+    pub details: String,
     /// Whether the effect took place.
     pub happened: Option<Happened>,
 }

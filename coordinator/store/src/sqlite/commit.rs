@@ -145,7 +145,7 @@ fn journal(conn: &Connection, batch: &Batch) -> Result<(), Abort> {
     }
     let mut upsert = conn.prepare_cached(
         "INSERT INTO checkpoint (part, root, segment, seq, data) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT (part, root, segment) DO UPDATE SET seq = excluded.seq, data = excluded.data",
+         ON CONFLICT (root, segment) DO UPDATE SET seq = excluded.seq, data = excluded.data",
     )?;
     for entry in batch.checkpoints() {
         let segment = entry.segment;
@@ -596,7 +596,7 @@ fn history_rows(conn: &Connection, part: Partition, rows: &Rows) -> Result<(), A
 fn variables(conn: &Connection, p: i64, rows: &Rows) -> Result<(), Abort> {
     let mut upsert = conn.prepare_cached(
         "INSERT INTO variable (part, root, scope, name, value, digest, size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (part, root, scope, name) DO UPDATE SET value = excluded.value, digest = excluded.digest,
+         ON CONFLICT (root, scope, name) DO UPDATE SET value = excluded.value, digest = excluded.digest,
          size = excluded.size",
     )?;
     for row in rows.variables() {
@@ -617,7 +617,7 @@ fn variables(conn: &Connection, p: i64, rows: &Rows) -> Result<(), Abort> {
         }
         let digest = crate::rows::Digest::of(text.as_bytes());
         let mut blob = conn.prepare_cached(
-            "INSERT INTO blob (part, root, digest, data) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (part, root, digest) DO NOTHING",
+            "INSERT INTO blob (part, root, digest, data) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (root, digest) DO NOTHING",
         )?;
         run!(blob, p, root, digest.0.as_slice(), text)?;
         run!(

@@ -379,7 +379,7 @@ impl Decode for DeduplicationRow {
 impl Decode for AttemptRow {
     const TABLE: &'static str = "attempt";
     const COLUMNS: &'static str = "id, job, root, job_type, fence, leg, leg_name, holder, state, offered_at, started_at, \
-                                   ended_at, outcome, message, warnings, happened";
+                                   ended_at, outcome, message, warnings, details, happened";
 
     fn decode(row: &Row<'_>) -> Result<Self> {
         let mut c = Columns::new(row);
@@ -399,6 +399,7 @@ impl Decode for AttemptRow {
             outcome: c.code_or_none(AttemptOutcome::from_code)?,
             message: c.next()?,
             warnings: c.next()?,
+            details: c.next()?,
             happened: c.code_or_none(Happened::from_code)?,
         })
     }

@@ -100,13 +100,13 @@ pub(super) fn put(conn: &Connection, part: i64, row: &Put) -> Result<(), Abort> 
         Put::Attempt(r) => {
             let mut upsert = conn.prepare_cached(
                 "INSERT INTO attempt (part, id, job, root, job_type, fence, leg, leg_name, holder, state, offered_at, started_at,
-                 ended_at, outcome, message, warnings, happened)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
+                 ended_at, outcome, message, warnings, details, happened)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
                  ON CONFLICT (part, id) DO UPDATE SET job = excluded.job, root = excluded.root, job_type = excluded.job_type,
                  fence = excluded.fence, leg = excluded.leg, leg_name = excluded.leg_name, holder = excluded.holder,
                  state = excluded.state, offered_at = excluded.offered_at, started_at = excluded.started_at,
                  ended_at = excluded.ended_at, outcome = excluded.outcome, message = excluded.message,
-                 warnings = excluded.warnings, happened = excluded.happened",
+                 warnings = excluded.warnings, details = excluded.details, happened = excluded.happened",
             )?;
             run!(
                 upsert,
@@ -126,6 +126,7 @@ pub(super) fn put(conn: &Connection, part: i64, row: &Put) -> Result<(), Abort> 
                 r.outcome.map(|outcome| outcome.code()),
                 &r.message,
                 &r.warnings,
+                &r.details,
                 r.happened.map(|happened| happened.code())
             )?;
         }

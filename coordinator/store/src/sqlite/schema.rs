@@ -1,4 +1,7 @@
-//! Schema: the tables. Portable SQL; `part` leads every key, times are integer milliseconds, text compares by its bytes.
+//! Schema: the tables. Times are integer milliseconds, text compares by its bytes.
+//!
+//! The partition leads every key. It is the highest bits of what an engine's key counts, so that an index over `root` or
+//! `key` alone is ordered by it and half as costly; where a key does not begin with one, `part` is its first column.
 
 /// The format of the tables that this build writes.
 pub(super) const FORMAT: i64 = 1;
@@ -14,82 +17,75 @@ CREATE TABLE partition (
 -- Truth. A journal row's place is the number of its batch; rows lie in the order in which they were written.
 CREATE TABLE journal (
     part INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, seq INTEGER NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (part, root, segment, seq)
+    PRIMARY KEY (root, segment, seq)
 ) STRICT;
 CREATE TABLE checkpoint (
     part INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, seq INTEGER NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (part, root, segment)
+    PRIMARY KEY (root, segment)
 ) STRICT;
 
 -- Working rows.
 CREATE TABLE instance (
-    part INTEGER NOT NULL, key INTEGER NOT NULL, definition INTEGER NOT NULL, state INTEGER NOT NULL,
+    key INTEGER NOT NULL PRIMARY KEY, part INTEGER NOT NULL, definition INTEGER NOT NULL, state INTEGER NOT NULL,
     started_at INTEGER NOT NULL, ended_at INTEGER, business_id TEXT, tags TEXT, incidents INTEGER NOT NULL,
-    stop_reason TEXT,
-    PRIMARY KEY (part, key)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX instance_definition ON instance (part, definition, key);
+    stop_reason TEXT
+) STRICT;
+CREATE INDEX instance_definition ON instance (definition);
 CREATE INDEX instance_ended ON instance (part, ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX instance_business ON instance (part, business_id, key) WHERE business_id IS NOT NULL;
-CREATE INDEX instance_incidents ON instance (part, key) WHERE incidents > 0;
+CREATE INDEX instance_business ON instance (business_id) WHERE business_id IS NOT NULL;
+CREATE INDEX instance_incidents ON instance (incidents) WHERE incidents > 0;
 CREATE TABLE job (
-    part INTEGER NOT NULL, key INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, token INTEGER NOT NULL,
+    key INTEGER NOT NULL PRIMARY KEY, part INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, token INTEGER NOT NULL,
     definition INTEGER NOT NULL, node INTEGER NOT NULL, job_type TEXT NOT NULL, retries INTEGER NOT NULL, retry_at INTEGER,
     state INTEGER NOT NULL, created_at INTEGER NOT NULL, fence INTEGER NOT NULL, leg INTEGER, leg_name TEXT, holder TEXT,
-    attempt BLOB, lease_until INTEGER,
-    PRIMARY KEY (part, key)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX job_open ON job (part, job_type, key) WHERE leg IS NULL AND state = 0;
+    attempt BLOB, lease_until INTEGER
+) STRICT;
+CREATE INDEX job_open ON job (part, job_type) WHERE leg IS NULL AND state = 0;
 CREATE TABLE timer (
-    part INTEGER NOT NULL, key INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, token INTEGER NOT NULL,
-    definition INTEGER NOT NULL, node INTEGER NOT NULL, due INTEGER NOT NULL,
-    PRIMARY KEY (part, key)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX timer_due ON timer (part, due, key);
+    key INTEGER NOT NULL PRIMARY KEY, part INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, token INTEGER NOT NULL,
+    definition INTEGER NOT NULL, node INTEGER NOT NULL, due INTEGER NOT NULL
+) STRICT;
+CREATE INDEX timer_due ON timer (part, due);
 CREATE TABLE subscription (
-    part INTEGER NOT NULL, key INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, token INTEGER NOT NULL,
+    key INTEGER NOT NULL PRIMARY KEY, part INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, token INTEGER NOT NULL,
     definition INTEGER NOT NULL, node INTEGER NOT NULL, name TEXT NOT NULL, correlation_key TEXT NOT NULL,
-    once INTEGER NOT NULL, created_at INTEGER NOT NULL,
-    PRIMARY KEY (part, key)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX subscription_name ON subscription (part, name, correlation_key, key);
+    once INTEGER NOT NULL, created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX subscription_name ON subscription (part, name, correlation_key);
 CREATE TABLE incident (
-    part INTEGER NOT NULL, key INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, token INTEGER NOT NULL,
+    key INTEGER NOT NULL PRIMARY KEY, part INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, token INTEGER NOT NULL,
     definition INTEGER NOT NULL, node INTEGER NOT NULL, kind TEXT NOT NULL, message TEXT NOT NULL, job INTEGER,
-    raised_at INTEGER NOT NULL, state INTEGER NOT NULL, resolved_at INTEGER,
-    PRIMARY KEY (part, key)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX incident_root ON incident (part, root, key);
-CREATE INDEX incident_open ON incident (part, key) WHERE state = 0;
+    raised_at INTEGER NOT NULL, state INTEGER NOT NULL, resolved_at INTEGER
+) STRICT;
+CREATE INDEX incident_root ON incident (root);
+CREATE INDEX incident_open ON incident (state) WHERE state = 0;
 CREATE TABLE user_task (
-    part INTEGER NOT NULL, key INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, token INTEGER NOT NULL,
+    key INTEGER NOT NULL PRIMARY KEY, part INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, token INTEGER NOT NULL,
     definition INTEGER NOT NULL, node INTEGER NOT NULL, state INTEGER NOT NULL, assignee TEXT,
     candidate_groups TEXT, candidate_users TEXT, due_date TEXT, follow_up_date TEXT, form TEXT, priority INTEGER NOT NULL,
-    created_at INTEGER NOT NULL, ended_at INTEGER,
-    PRIMARY KEY (part, key)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX user_task_root ON user_task (part, root, key);
-CREATE INDEX user_task_open ON user_task (part, assignee, key) WHERE state = 0;
+    created_at INTEGER NOT NULL, ended_at INTEGER
+) STRICT;
+CREATE INDEX user_task_root ON user_task (root);
+CREATE INDEX user_task_open ON user_task (assignee) WHERE state = 0;
 CREATE TABLE continuation (
     part INTEGER NOT NULL, root INTEGER NOT NULL, PRIMARY KEY (part, root)
 ) STRICT, WITHOUT ROWID;
 
 -- History rows.
 CREATE TABLE element (
-    part INTEGER NOT NULL, key INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, scope INTEGER NOT NULL,
+    key INTEGER NOT NULL PRIMARY KEY, part INTEGER NOT NULL, root INTEGER NOT NULL, segment INTEGER NOT NULL, scope INTEGER NOT NULL,
     definition INTEGER NOT NULL, node INTEGER NOT NULL, entered_at INTEGER NOT NULL, left_at INTEGER,
-    state INTEGER NOT NULL, incident INTEGER, job INTEGER,
-    PRIMARY KEY (part, key)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX element_root ON element (part, root, key);
+    state INTEGER NOT NULL, incident INTEGER, job INTEGER
+) STRICT;
+CREATE INDEX element_root ON element (root);
 CREATE TABLE variable (
     part INTEGER NOT NULL, root INTEGER NOT NULL, scope INTEGER NOT NULL, name TEXT NOT NULL, value TEXT, digest BLOB,
     size INTEGER NOT NULL,
-    PRIMARY KEY (part, root, scope, name)
+    PRIMARY KEY (root, scope, name)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE blob (
     part INTEGER NOT NULL, root INTEGER NOT NULL, digest BLOB NOT NULL, data TEXT NOT NULL,
-    PRIMARY KEY (part, root, digest)
+    PRIMARY KEY (root, digest)
 ) STRICT;
 CREATE TABLE counter (
     part INTEGER NOT NULL, definition INTEGER NOT NULL, node INTEGER NOT NULL, entered INTEGER NOT NULL,
@@ -126,7 +122,7 @@ CREATE INDEX deduplication_at ON deduplication (part, at);
 CREATE TABLE attempt (
     part INTEGER NOT NULL, id BLOB NOT NULL, job INTEGER NOT NULL, root INTEGER NOT NULL, job_type TEXT NOT NULL,
     fence INTEGER NOT NULL, leg INTEGER NOT NULL, leg_name TEXT NOT NULL, holder TEXT NOT NULL, state INTEGER NOT NULL,
-    offered_at INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER, outcome INTEGER, message TEXT, warnings TEXT,
+    offered_at INTEGER NOT NULL, started_at INTEGER, ended_at INTEGER, outcome INTEGER, message TEXT, warnings TEXT, details TEXT NOT NULL,
     happened INTEGER,
     PRIMARY KEY (part, id)
 ) STRICT, WITHOUT ROWID;
