@@ -4,6 +4,7 @@
 //! attempt to add a customer and by which door it came. What Botswain claims to have done is compared with that count.
 
 mod api;
+pub mod assets;
 mod audit;
 mod credentials;
 mod customer;
