@@ -9,7 +9,7 @@ const HEAD: &str = "<b:definitions xmlns:b='http://www.omg.org/spec/BPMN/2010052
     xmlns:d='http://www.omg.org/spec/BPMN/20100524/DI' xmlns:dc='http://www.omg.org/spec/DD/20100524/DC'>";
 
 /// A file that has something of everything, to be mutilated.
-const SEED: &str = include_str!("../fuzz/seeds/everything.bpmn");
+const SEED: &str = include_str!("../fuzz/seeds/read/everything.bpmn");
 
 /// Reads with a generous bound on time: unoptimized code on a busy machine, against hours where something is quadratic.
 fn timed(xml: &str) -> Result<Model, Vec<Problem>> {
@@ -47,6 +47,17 @@ fn the_seed_is_a_good_model() {
         read(write(&model).as_bytes(), &Limits::default()),
         Ok(model)
     );
+}
+
+#[test]
+fn the_seeds_of_the_notation_are_processes() {
+    for seed in [
+        include_str!("../fuzz/seeds/notation/branches"),
+        include_str!("../fuzz/seeds/notation/conditions"),
+        include_str!("../fuzz/seeds/notation/arguments"),
+    ] {
+        assert_eq!(parse(seed).err(), None);
+    }
 }
 
 #[test]
