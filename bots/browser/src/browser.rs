@@ -208,8 +208,7 @@ impl Browser {
             )
         })?;
         let failed = |message: String| Fault::passing("browser_start", message);
-        let log = format!("--log-path={}", profile.join("driver.log").display());
-        let args = ["--port=0".to_owned(), "--log-level=OFF".to_owned(), log];
+        let args = ["--port=0".to_owned()];
         let mut tree = Tree::start(&programs.driver, &args, &profile)
             .map_err(|error| failed(format!("start {}: {error}", programs.driver.display())))?;
         let output = tree.output().expect("the driver's output was asked for");

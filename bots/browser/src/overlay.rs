@@ -609,7 +609,17 @@ mod tests {
 
     #[test]
     fn a_misspelt_key_is_not_overlooked() {
-        check("[[step]]\nat = 1\nvalues = 'x'", expect!["overlay.toml, line 3: unknown field `values`, expected one of `at`, `label`, `type`, `value`, `url`, `selectors`, `skip`, `timeout_ms`, `dialog`, `dialog_text`, `plain_password`; correct the file"]);
-        check("[[step]]\nat = 1\nvalue = '{{a'", expect!["overlay.toml, line 3: template `{{a` opens `{{` at byte 0 without `}}`; correct the file"]);
+        check(
+            "[[step]]\nat = 1\nvalues = 'x'",
+            expect![
+                "overlay.toml, line 3: unknown field `values`, expected one of `at`, `label`, `type`, `value`, `url`, `selectors`, `skip`, `timeout_ms`, `dialog`, `dialog_text`, `plain_password`; correct the file"
+            ],
+        );
+        check(
+            "[[step]]\nat = 1\nvalue = '{{a'",
+            expect![
+                "overlay.toml, line 3: template `{{a` opens `{{` at byte 0 without `}}`; correct the file"
+            ],
+        );
     }
 }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// The most bytes of an answer: a screenshot of a large page in base64.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
+const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// Talks to a chromedriver on this machine.
 pub(crate) struct Loopback {
@@ -65,15 +65,19 @@ async fn exchange(port: u16, request: Request<Body<'_>>) -> WebDriverResult<Resp
         .await
         .map_err(failed)?;
     stream.write_all(&message).await.map_err(failed)?;
+    // The driver may keep the connection open, so the answer ends where its length says.
     let mut answer = Vec::new();
-    stream
-        .take(ANSWER_BYTES_MAX)
-        .read_to_end(&mut answer)
-        .await
-        .map_err(failed)?;
-    parse(&answer).ok_or_else(|| {
-        WebDriverError::RequestFailed(format!("chromedriver on port {port} cut its answer"))
-    })
+    loop {
+        if let Some(response) = parse(&answer) {
+            return Ok(response);
+        }
+        let read = stream.read_buf(&mut answer).await.map_err(failed)?;
+        if read == 0 || answer.len() > ANSWER_BYTES_MAX {
+            return Err(WebDriverError::RequestFailed(format!(
+                "chromedriver on port {port} cut its answer"
+            )));
+        }
+    }
 }
 
 fn parse(answer: &[u8]) -> Option<Response<Bytes>> {
@@ -84,12 +88,8 @@ fn parse(answer: &[u8]) -> Option<Response<Bytes>> {
     let length = lines
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .and_then(|(_, value)| value.trim().parse::<usize>().ok());
-    let body = &answer[end + 4..];
-    let body = match length {
-        Some(length) => body.get(..length)?,
-        None => body,
-    };
+        .and_then(|(_, value)| value.trim().parse::<usize>().ok())?;
+    let body = answer[end + 4..].get(..length)?;
     Response::builder()
         .status(status)
         .header("content-type", "application/json")

@@ -84,30 +84,52 @@ fn every_problem_is_named_with_its_step() {
 
 #[test]
 fn what_is_no_recording_is_told_apart() {
-    check("{", expect!["recording.json: not JSON: EOF while parsing an object at line 1 column 1; export it again from the DevTools Recorder as JSON"]);
-    check("[]", expect!["recording.json: not a JSON object; export it again from the DevTools Recorder as JSON"]);
-    check(r#"{"title": "t"}"#, expect![[r#"recording.json: the list "steps" is missing; export it again from the DevTools Recorder as JSON"#]]);
+    check(
+        "{",
+        expect![
+            "recording.json: not JSON: EOF while parsing an object at line 1 column 1; export it again from the DevTools Recorder as JSON"
+        ],
+    );
+    check(
+        "[]",
+        expect![
+            "recording.json: not a JSON object; export it again from the DevTools Recorder as JSON"
+        ],
+    );
+    check(
+        r#"{"title": "t"}"#,
+        expect![[
+            r#"recording.json: the list "steps" is missing; export it again from the DevTools Recorder as JSON"#
+        ]],
+    );
     check(
         &format!("{}1{}", "[".repeat(5000), "]".repeat(5000)),
-        expect!["recording.json: not JSON: recursion limit exceeded at line 1 column 128; export it again from the DevTools Recorder as JSON"],
+        expect![
+            "recording.json: not JSON: recursion limit exceeded at line 1 column 128; export it again from the DevTools Recorder as JSON"
+        ],
     );
     let huge = format!(
         r#"{{"title": "t", "steps": [{}]}}"#,
         vec![r#"{"type":"close"}"#; 2001].join(",")
     );
-    check(&huge, expect!["recording.json: 2001 steps, at most 2000 are allowed; split the recording"]);
-    check(&" ".repeat(RECORDING_BYTES_MAX + 1), expect!["recording.json: 4194305 bytes, at most 4194304 are allowed; split the recording"]);
+    check(
+        &huge,
+        expect!["recording.json: 2001 steps, at most 2000 are allowed; split the recording"],
+    );
+    check(
+        &" ".repeat(RECORDING_BYTES_MAX + 1),
+        expect!["recording.json: 4194305 bytes, at most 4194304 are allowed; split the recording"],
+    );
 }
 
 #[test]
 fn a_typed_value_is_in_no_title() {
     let recording = br##"{"title": "t", "steps": [{"type": "change", "selectors": ["#pw"], "value": "geheim"}, {"type": "keyDown", "key": "g"}]}"##;
-    for step in Recording::parse(recording).unwrap().steps {
-        assert!(
-            !step.kind.title().contains('g') || step.kind.title().starts_with("change"),
-            "{}",
-            step.kind.title()
-        );
-        assert!(!step.kind.title().contains("geheim"));
-    }
+    let titles: Vec<String> = Recording::parse(recording)
+        .unwrap()
+        .steps
+        .iter()
+        .map(|step| step.kind.title())
+        .collect();
+    assert_eq!(titles, ["change \"#pw\"", "keyDown character"]);
 }

@@ -18,14 +18,14 @@ use serde_json::{Value, json};
 type Sent = Arc<Mutex<Vec<BTreeMap<String, String>>>>;
 
 /// A web site that remembers every form it was sent.
-pub struct Site {
-    pub address: SocketAddr,
+pub(crate) struct Site {
+    pub(crate) address: SocketAddr,
     sent: Sent,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Site {
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -59,7 +59,7 @@ impl Site {
         }
     }
 
-    pub fn sent(&self) -> Vec<BTreeMap<String, String>> {
+    pub(crate) fn sent(&self) -> Vec<BTreeMap<String, String>> {
         self.sent.lock().unwrap().clone()
     }
 }
@@ -87,15 +87,15 @@ async fn done(Query(query): Query<BTreeMap<String, String>>) -> Html<String> {
 }
 
 /// What a test says about a run; the rest is as usual.
-pub struct Case<'c> {
-    pub steps: Value,
-    pub overlay: &'c str,
-    pub input: Value,
-    pub effect: EffectClass,
-    pub limit: Duration,
-    pub step_limit: Duration,
-    pub cancel: Cancel,
-    pub refuse_commit: bool,
+pub(crate) struct Case<'c> {
+    pub(crate) steps: Value,
+    pub(crate) overlay: &'c str,
+    pub(crate) input: Value,
+    pub(crate) effect: EffectClass,
+    pub(crate) limit: Duration,
+    pub(crate) step_limit: Duration,
+    pub(crate) cancel: Cancel,
+    pub(crate) refuse_commit: bool,
 }
 
 impl Default for Case<'_> {
@@ -114,21 +114,21 @@ impl Default for Case<'_> {
 }
 
 /// What a run left behind.
-pub struct Ran {
-    pub outcome: Outcome,
-    pub seen: MemoryRunner,
-    pub folder: tempfile::TempDir,
+pub(crate) struct Ran {
+    pub(crate) outcome: Outcome,
+    pub(crate) seen: MemoryRunner,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Ran {
-    pub fn output(&self) -> Value {
+    pub(crate) fn output(&self) -> Value {
         match &self.outcome {
             Outcome::Succeeded { output } => json!(output),
             other => panic!("{other:?}\n{:#?}", self.seen.steps),
         }
     }
 
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         match &self.outcome {
             Outcome::Failed { code, message, .. } => format!("{code}: {message}"),
             Outcome::Unknown { message } => format!("unknown: {message}"),
@@ -138,7 +138,7 @@ impl Ran {
 }
 
 /// The site is `http://crm.test/` for the browser.
-pub fn settings(site: &Site) -> Settings {
+pub(crate) fn settings(site: &Site) -> Settings {
     Settings {
         redirect: ["crm.test", "localhost:3000", "coffee-cart.netlify.app"]
             .map(|name| (name.to_owned(), site.address.to_string()))
@@ -147,7 +147,7 @@ pub fn settings(site: &Site) -> Settings {
     }
 }
 
-pub fn run(site: &Site, case: Case<'_>) -> Ran {
+pub(crate) fn run(site: &Site, case: Case<'_>) -> Ran {
     let mut seen = MemoryRunner {
         refuse_commit: case.refuse_commit.then(|| "disk full".to_owned()),
         ..MemoryRunner::default()
@@ -161,7 +161,7 @@ pub fn run(site: &Site, case: Case<'_>) -> Ran {
     }
 }
 
-pub fn run_with(
+pub(crate) fn run_with(
     site: &Site,
     case: Case<'_>,
     runner: &mut dyn Runner,
@@ -199,7 +199,7 @@ pub fn run_with(
 }
 
 /// The living processes that belong to an attempt's browser.
-pub fn processes(folder: &std::path::Path) -> Vec<String> {
+pub(crate) fn processes(folder: &std::path::Path) -> Vec<String> {
     let mark = folder.to_string_lossy().into_owned();
     std::fs::read_dir("/proc")
         .unwrap()
@@ -210,7 +210,7 @@ pub fn processes(folder: &std::path::Path) -> Vec<String> {
 }
 
 /// Waits for a condition, with a limit.
-pub fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + Duration::from_secs(30);
     while !condition() {
         assert!(Instant::now() < end, "{what} did not come");
