@@ -1,5 +1,7 @@
 //! Picture: what the screen shows, as a PNG, with the places covered that nobody may see.
 
+use std::time::Duration;
+
 use x11rb::connection::Connection as _;
 use x11rb::protocol::xproto::{ConnectionExt as _, ImageFormat, ImageOrder};
 
@@ -15,11 +17,44 @@ pub(crate) struct Cover {
     pub(crate) height: u32,
 }
 
+struct Image {
+    width: usize,
+    height: usize,
+    pixels: Vec<u8>,
+}
+
+const LOOKS_MAX: usize = 10;
+const LOOK_PAUSE: Duration = Duration::from_millis(25);
 const COVERED: [u8; 3] = [0x40, 0x40, 0x40];
 
 impl Display {
     /// Takes a picture of the whole screen.
     pub(crate) fn picture(&self, covers: &[Cover]) -> Result<Vec<u8>, Halt> {
+        // A program answers before it has drawn what it was told, so the screen is looked at until it stands still.
+        let mut image = self.image()?;
+        for _ in 0..LOOKS_MAX {
+            std::thread::park_timeout(LOOK_PAUSE);
+            let next = self.image()?;
+            let still = next.pixels == image.pixels;
+            image = next;
+            if still {
+                break;
+            }
+        }
+        let Image {
+            width,
+            height,
+            mut pixels,
+        } = image;
+        for cover in covers {
+            draw(&mut pixels, width, height, *cover);
+        }
+        encode(&pixels, width, height).map_err(|error| {
+            Halt::passing("picture", format!("failed to encode a picture: {error}"))
+        })
+    }
+
+    fn image(&self) -> Result<Image, Halt> {
         // The screen may have been resized since the connection was made.
         let size = self.connection.get_geometry(self.screen.root)?.reply()?;
         let (width, height) = (size.width, size.height);
@@ -35,17 +70,12 @@ impl Display {
                 u32::MAX,
             )?
             .reply()?;
-        let mut pixels = self.colours(
-            &image.data,
-            image.depth,
-            usize::from(width),
-            usize::from(height),
-        )?;
-        for cover in covers {
-            draw(&mut pixels, usize::from(width), usize::from(height), *cover);
-        }
-        encode(&pixels, u32::from(width), u32::from(height)).map_err(|error| {
-            Halt::passing("picture", format!("failed to encode a picture: {error}"))
+        let (width, height) = (usize::from(width), usize::from(height));
+        let pixels = self.colours(&image.data, image.depth, width, height)?;
+        Ok(Image {
+            width,
+            height,
+            pixels,
         })
     }
 
@@ -118,9 +148,10 @@ fn draw(pixels: &mut [u8], width: usize, height: usize, cover: Cover) {
     }
 }
 
-fn encode(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, png::EncodingError> {
+fn encode(pixels: &[u8], width: usize, height: usize) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    let side = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    let mut encoder = png::Encoder::new(&mut bytes, side(width), side(height));
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Fast);

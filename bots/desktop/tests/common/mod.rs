@@ -12,6 +12,8 @@ use botswain_desktop::{Bot, Manifest};
 use botswain_device::tree::Tree;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use x11rb::protocol::xkb::{ConnectionExt as _, Group};
+use x11rb::protocol::xproto::ModMask;
 use x11rb::protocol::xproto::{AtomEnum, ConnectionExt as _};
 
 pub(crate) struct Desktop {
@@ -112,14 +114,36 @@ impl Desktop {
         bot(effect, steps).on_display(&self.display)
     }
 
-    /// Presses a key as somebody else at the keyboard would.
-    pub(crate) fn somebody_presses(&self, key: &str) {
-        let done = Command::new("xdotool")
-            .args(["key", key])
+    /// Switches to the German keyboard of two, as a clerk does with a key.
+    pub(crate) fn use_second_layout(&self) {
+        let done = Command::new("setxkbmap")
+            .args(["-layout", "us,de"])
             .env("DISPLAY", &self.display)
             .status()
-            .expect("xdotool is installed");
+            .expect("setxkbmap comes with Xvfb");
         assert!(done.success());
+        const CORE_KEYBOARD: u16 = 0x100;
+        let (connection, _) =
+            x11rb::connect(Some(&self.display)).expect("the screen accepts connections");
+        connection
+            .xkb_use_extension(1, 0)
+            .expect("a request")
+            .reply()
+            .expect("XKB");
+        connection
+            .xkb_latch_lock_state(
+                CORE_KEYBOARD,
+                ModMask::default(),
+                ModMask::default(),
+                true,
+                Group::M2,
+                ModMask::default(),
+                false,
+                0,
+            )
+            .expect("a request")
+            .check()
+            .expect("the second layout");
     }
 
     /// The titles of all windows.
