@@ -36,6 +36,17 @@ pub enum Change<P: Patch> {
     Delete,
 }
 
+impl<P: Patch> Change<P> {
+    /// The whole row, where it is born in the batch.
+    #[must_use]
+    pub const fn row(&self) -> Option<&P::Row> {
+        match self {
+            Change::Insert(row) | Change::Replace(row) => Some(row),
+            Change::Nothing | Change::Update(_) | Change::Delete => None,
+        }
+    }
+}
+
 /// The changes of one table, one for each row, in the order in which the rows were first touched.
 #[derive(Clone, Debug)]
 pub struct Net<K, P: Patch> {

@@ -1,0 +1,26 @@
+//! The runtime: one writer per partition. Inbox, then step, then commit, then publish; nothing leaves before it is durable.
+
+mod ask;
+mod cache;
+mod definitions;
+mod fleet_asks;
+mod heard;
+mod host;
+mod inbox;
+mod job_asks;
+mod messages;
+mod process_asks;
+mod recover;
+mod sessions;
+mod timers;
+mod writer;
+
+pub use ask::{
+    Activated, Answer, Ask, AwaitEnd, Created, Deployed, ProcessRef, Refusal, RefusalKind, ReplyTo,
+    Request, Resource,
+};
+pub use definitions::Definition;
+pub use host::{NoOutlet, Outlet, Runtime, StartError};
+pub use inbox::{Class, Inbox};
+pub use sessions::SessionOut;
+pub use writer::{AgentTask, ConnectorCall, GivenJob, Published, Settings, Turned, Writer};

@@ -1,0 +1,795 @@
+//! What is asked about jobs: subscriptions, results, and giving jobs out before the commit.
+
+use super::ask::{Activated, Answer, Refusal, RefusalKind, ReplyTo, leg_words};
+use super::sessions::Wish;
+use super::writer::{Activation, AgentTask, ConnectorCall, Failure, GivenJob, Writer};
+use crate::dispatch::{
+    Assignment, Decided, Decision, Facts, HolderName, Job, Refill, ResultRefused, SessionId,
+    Subscription, To,
+};
+use botswain_engine::event::UserTaskDetails;
+use botswain_engine::process::Element;
+use botswain_engine::{Command, Key, SegmentId, Variables, visible_variables};
+use botswain_proto::worker::Job as WorkerJob;
+use botswain_store::rows::{Held, UserTaskPatch, UserTaskRow, UserTaskState};
+use smol_str::SmolStr;
+use uuid::Uuid;
+
+/// The longest lease of a worker: a week.
+const LEASE_MS_MAX: u64 = 7 * 24 * 3_600_000;
+
+/// The longest wait for jobs.
+const WAIT_MS_MAX: u64 = 600_000;
+
+/// The form of a user task that stands for an attempt: its evidence is what the person needs to see.
+pub(super) const ATTEMPT_FORM: &str = "botswain:attempt:";
+
+impl Writer {
+    pub(super) fn subscribe(
+        &mut self,
+        session: SessionId,
+        wish: Subscription,
+        fetch: Vec<SmolStr>,
+    ) -> Result<Answer, Refusal> {
+        let (id, worker) = (wish.id, wish.worker.clone());
+        if self.sessions.get(session).is_none() {
+            return Err(Refusal::new(
+                RefusalKind::InvalidState,
+                "the stream is closed",
+            ));
+        }
+        self.desk
+            .subscribe(session, wish)
+            .map_err(|refused| Refusal::new(RefusalKind::InvalidArgument, refused.to_string()))?;
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.wishes.insert(id, Wish { worker, fetch });
+        }
+        Ok(Answer::Done)
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of one request, taken apart where all requests are told apart"
+    )]
+    pub(super) fn activate(
+        &mut self,
+        job_type: SmolStr,
+        worker: SmolStr,
+        most: u32,
+        lease_ms: u64,
+        wait_ms: u64,
+        fetch: Vec<SmolStr>,
+        reply: ReplyTo,
+    ) {
+        let wrong = [
+            (job_type.is_empty(), "type", "present", "blank"),
+            (
+                lease_ms == 0 || lease_ms > LEASE_MS_MAX,
+                "timeout",
+                "greater than zero and at most a week",
+                "not",
+            ),
+            (most == 0, "maxJobsToActivate", "greater than zero", "0"),
+        ];
+        if let Some((_, what, expected, found)) = wrong.iter().find(|(wrong, ..)| *wrong) {
+            let message = format!(
+                "Expected to activate job batch with {what} to be {expected}, but it was {found}"
+            );
+            return self.replies.push((
+                reply,
+                Err(Refusal::new(RefusalKind::InvalidArgument, message)),
+            ));
+        }
+        self.next_session += 1;
+        let session = SessionId(self.next_session);
+        let until = self.now.mono.saturating_add(wait_ms.min(WAIT_MS_MAX));
+        let wish = Subscription {
+            id: 0,
+            job_type,
+            worker: worker.clone(),
+            credits: most,
+            lease_ms,
+        };
+        match self.desk.request(session, wish, until) {
+            Ok(()) => {
+                self.activations.insert(
+                    session,
+                    Activation {
+                        reply,
+                        fetch,
+                        worker,
+                        jobs: Vec::new(),
+                    },
+                );
+            }
+            Err(refused) => {
+                self.replies.push((
+                    reply,
+                    Err(Refusal::new(
+                        RefusalKind::InvalidArgument,
+                        refused.to_string(),
+                    )),
+                ));
+            }
+        }
+    }
+
+    pub(super) fn complete_job(
+        &mut self,
+        job: Key,
+        fence: u64,
+        variables: Variables,
+    ) -> Result<Answer, Refusal> {
+        let id = self.job_place(job, fence, "complete")?;
+        self.run(id, Command::CompleteJob { job, variables })
+            .map(|()| Answer::Done)
+            .map_err(|failure| job_refusal(failure, "complete", job))
+    }
+
+    pub(super) fn fail_job(
+        &mut self,
+        job: Key,
+        fence: u64,
+        retries: i32,
+        back_off_ms: u64,
+        message: String,
+        variables: Variables,
+    ) -> Result<Answer, Refusal> {
+        let id = self.job_place(job, fence, "fail")?;
+        let back_off = i64::try_from(back_off_ms).unwrap_or(i64::MAX);
+        let retry_at =
+            (back_off_ms > 0 && retries > 0).then(|| self.now.wall.saturating_add(back_off));
+        self.run(
+            id,
+            Command::FailJob {
+                job,
+                retries,
+                retry_at,
+                message,
+                variables,
+            },
+        )
+        .map(|()| Answer::Done)
+        .map_err(|failure| job_refusal(failure, "fail", job))
+    }
+
+    pub(super) fn throw_error(
+        &mut self,
+        job: Key,
+        fence: u64,
+        code: SmolStr,
+        message: String,
+        variables: Variables,
+    ) -> Result<Answer, Refusal> {
+        let id = self.job_place(job, fence, "throw an error for")?;
+        self.run(
+            id,
+            Command::ThrowError {
+                job,
+                code,
+                message,
+                variables,
+            },
+        )
+        .map(|()| Answer::Done)
+        .map_err(|failure| job_refusal(failure, "throw an error for", job))
+    }
+
+    pub(super) fn update_job(
+        &mut self,
+        job: Key,
+        retries: Option<i32>,
+        timeout_ms: Option<u64>,
+    ) -> Result<Answer, Refusal> {
+        if let Some(timeout_ms) = timeout_ms {
+            let lease = timeout_ms.min(LEASE_MS_MAX);
+            let until = self
+                .desk
+                .renew(job, 0, lease, self.now)
+                .map_err(|refused| result_refusal(&refused, "update the timeout of", job))?;
+            // The row's lease is written with the next assignment; a restart counts from what the row says.
+            tracing::debug!(job = job.as_u64(), until, "a lease was renewed");
+        }
+        if let Some(retries) = retries {
+            let id = self.any_job_place(job, "update retries for")?;
+            self.run(id, Command::SetRetries { job, retries })
+                .map_err(|failure| job_refusal(failure, "update retries for", job))?;
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Where a job's token is, if the one who asks may say how the job ended.
+    fn job_place(&mut self, job: Key, fence: u64, verb: &str) -> Result<SegmentId, Refusal> {
+        match self.desk.worker_result(job, fence) {
+            Ok(id) => Ok(id),
+            // It waits in the store, or an operator has to speak first: the engine knows.
+            Err(ResultRefused::NotHere(_)) => self.any_job_place(job, verb),
+            Err(refused) => Err(result_refusal(&refused, verb, job)),
+        }
+    }
+
+    fn any_job_place(&mut self, job: Key, verb: &str) -> Result<SegmentId, Refusal> {
+        if let Ok(id) = self.desk.worker_result(job, 0) {
+            return Ok(id);
+        }
+        let row = self
+            .store
+            .job(job)
+            .map_err(|error| Refusal::unreadable(&error))?;
+        row.map(|row| SegmentId {
+            root: row.root,
+            number: row.segment,
+        })
+        .ok_or_else(|| Refusal::not_found(verb, "job", job))
+    }
+
+    pub(super) fn complete_user_task(
+        &mut self,
+        task: Key,
+        variables: Variables,
+    ) -> Result<Answer, Refusal> {
+        let row = self.open_user_task(task, "complete")?;
+        if let Some(attempt) = row
+            .details
+            .form
+            .as_ref()
+            .and_then(|form| form.strip_prefix(ATTEMPT_FORM))
+        {
+            let attempt = Uuid::parse_str(attempt).map(botswain_proto::ids::AttemptId);
+            let attempt = attempt.map_err(|_| Refusal::not_found("complete", "user task", task))?;
+            let end = crate::dispatch::End::success(variables.to_json().into_bytes().into());
+            return match self.attempt_ended(attempt, end, Vec::new()) {
+                Answer::Verdict(botswain_proto::message::Verdict::Committed) => Ok(Answer::Done),
+                _ => Err(Refusal::not_found("complete", "user task", task)),
+            };
+        }
+        let id = SegmentId {
+            root: row.root,
+            number: row.segment,
+        };
+        self.run(id, Command::CompleteUserTask { task, variables })
+            .map(|()| Answer::Done)
+            .map_err(|failure| failure.refusal("complete"))
+    }
+
+    pub(super) fn assign_user_task(
+        &mut self,
+        task: Key,
+        assignee: Option<SmolStr>,
+        allow_override: bool,
+    ) -> Result<Answer, Refusal> {
+        let row = self.open_user_task(task, "assign")?;
+        if let Some(have) = row.details.assignee.as_ref()
+            && assignee.is_some()
+            && !allow_override
+            && assignee.as_ref() != Some(have)
+        {
+            let message = format!(
+                "Expected to assign user task with key '{task}', but it is assigned to '{have}' already"
+            );
+            return Err(Refusal::new(RefusalKind::InvalidState, message));
+        }
+        if row
+            .details
+            .form
+            .as_ref()
+            .is_some_and(|form| form.starts_with(ATTEMPT_FORM))
+        {
+            let patch = UserTaskPatch {
+                assignee: Some(assignee),
+                ..UserTaskPatch::default()
+            };
+            self.batch.rows.user_tasks.update(task, patch);
+            return Ok(Answer::Done);
+        }
+        let id = SegmentId {
+            root: row.root,
+            number: row.segment,
+        };
+        self.run(id, Command::AssignUserTask { task, assignee })
+            .map(|()| Answer::Done)
+            .map_err(|failure| failure.refusal("assign"))
+    }
+
+    fn open_user_task(&mut self, task: Key, verb: &str) -> Result<UserTaskRow, Refusal> {
+        let fresh = self
+            .batch
+            .rows
+            .user_tasks
+            .get(task)
+            .and_then(|change| change.row().cloned());
+        let row = match fresh {
+            Some(row) => Some(row),
+            None => self
+                .store
+                .user_task(task)
+                .map_err(|error| Refusal::unreadable(&error))?,
+        };
+        row.filter(|row| row.state == UserTaskState::Open)
+            .ok_or_else(|| Refusal::not_found(verb, "user task", task))
+    }
+
+    /// Jobs meet their doers: decided now, durable with this batch, sent after it.
+    pub(super) fn give_out(&mut self) {
+        while let Some((job, segment, token)) = self.desk.next_unrouted() {
+            self.route_job(job, segment, token);
+        }
+        let mut assignments = std::mem::take(&mut self.assignments);
+        self.desk.assign(
+            self.now,
+            self.settings.assignments_per_turn,
+            &mut assignments,
+        );
+        for assignment in assignments.drain(..) {
+            self.hand_over(assignment);
+        }
+        self.assignments = assignments;
+        self.answer_activations();
+    }
+
+    fn route_job(&mut self, job: Key, segment: SegmentId, token: Key) {
+        if self.load_path(segment).is_err() {
+            return;
+        }
+        let Some(cached) = self.cache.get(segment.root) else {
+            return;
+        };
+        let header = cached
+            .instance
+            .root()
+            .and_then(botswain_engine::Segment::header);
+        let facts = Variable {
+            business_id: header.and_then(|header| header.business_id.clone()),
+            variables: visible_variables(&cached.instance, segment.number, token, &[]),
+            now: self.now.wall,
+        };
+        if let Some(decided) = self.desk.choose(job, &facts) {
+            self.carry_out(vec![decided]);
+        }
+    }
+
+    fn hand_over(&mut self, assignment: Assignment) {
+        let Assignment {
+            job,
+            segment,
+            token,
+            fence,
+            lease_until,
+            ref to,
+            ..
+        } = assignment;
+        // The instance may have left memory since the job was opened.
+        if self.load_path(segment).is_err() {
+            tracing::warn!(
+                job = job.as_u64(),
+                "the instance of a job cannot be loaded: the job stays where it is"
+            );
+            return;
+        }
+        match to {
+            To::Worker {
+                session,
+                subscription,
+            } => {
+                let (session, subscription) = (*session, *subscription);
+                let Some((fetch, worker)) = self.wish_of(session, subscription) else {
+                    self.desk.give_back(job, fence);
+                    return;
+                };
+                let Some(given) = self.given(&assignment, &fetch) else {
+                    return;
+                };
+                let held = Held {
+                    leg: botswain_store::rows::LegKind::Worker,
+                    leg_name: SmolStr::default(),
+                    holder: worker.clone(),
+                    attempt: Uuid::nil(),
+                    lease_until: Some(lease_until),
+                };
+                self.batch.assign(job, fence, held);
+                let message = self.worker_job(given, subscription, token, lease_until);
+                match self.activations.get_mut(&session) {
+                    Some(activation) => activation.jobs.push(Activated {
+                        job: message,
+                        worker,
+                    }),
+                    None => {
+                        self.sessions.job(session, message);
+                    }
+                }
+            }
+            To::Agent {
+                session,
+                agent,
+                offer,
+            } => {
+                let Some(given) = self.given(&assignment, &[]) else {
+                    return;
+                };
+                if !offer.again {
+                    self.hold(
+                        job,
+                        fence,
+                        &offer.leg,
+                        agent.to_string(),
+                        offer.attempt.0,
+                        Some(lease_until),
+                    );
+                }
+                let task = AgentTask {
+                    session: *session,
+                    agent: agent.clone(),
+                    job: given,
+                    offer: offer.clone(),
+                };
+                self.published.tasks.push(task);
+            }
+            To::Connector { name, offer } => {
+                let Some(given) = self.given(&assignment, &[]) else {
+                    return;
+                };
+                self.hold(
+                    job,
+                    fence,
+                    &offer.leg,
+                    name.to_string(),
+                    offer.attempt.0,
+                    None,
+                );
+                self.published.calls.push(ConnectorCall {
+                    name: name.clone(),
+                    job: given,
+                    offer: offer.clone(),
+                });
+            }
+            To::Person { offer } => {
+                self.hold(
+                    job,
+                    fence,
+                    &offer.leg,
+                    "person".to_owned(),
+                    offer.attempt.0,
+                    None,
+                );
+                self.ask_person(job, segment, token, offer.attempt.0);
+            }
+        }
+    }
+
+    fn hold(
+        &mut self,
+        job: Key,
+        fence: u64,
+        leg: &crate::dispatch::LegKind,
+        holder: String,
+        attempt: Uuid,
+        lease_until: Option<i64>,
+    ) {
+        let (leg, leg_name) = leg_words(leg);
+        self.batch.assign(
+            job,
+            fence,
+            Held {
+                leg,
+                leg_name,
+                holder: SmolStr::from(holder),
+                attempt,
+                lease_until,
+            },
+        );
+    }
+
+    /// A person's leg is a user task with the key of the job.
+    fn ask_person(&mut self, job: Key, segment: SegmentId, token: Key, attempt: Uuid) {
+        let Some(cached) = self.cache.get(segment.root) else {
+            return;
+        };
+        let Some(node) = cached
+            .instance
+            .segment(segment.number)
+            .and_then(|known| known.token(token))
+            .map(|t| t.node())
+        else {
+            return;
+        };
+        let row = UserTaskRow {
+            key: job,
+            root: segment.root,
+            segment: segment.number,
+            token,
+            definition: cached.definition.key,
+            node,
+            state: UserTaskState::Open,
+            details: UserTaskDetails {
+                form: Some(SmolStr::from(format!("{ATTEMPT_FORM}{attempt}"))),
+                priority: 50,
+                ..UserTaskDetails::default()
+            },
+            created_at: self.now.wall,
+            ended_at: None,
+        };
+        self.batch.rows.user_tasks.insert(job, row);
+    }
+
+    fn wish_of(&self, session: SessionId, subscription: u32) -> Option<(Vec<SmolStr>, SmolStr)> {
+        if let Some(activation) = self.activations.get(&session) {
+            return Some((activation.fetch.clone(), activation.worker.clone()));
+        }
+        let wish = self.sessions.get(session)?.wishes.get(&subscription)?;
+        Some((wish.fetch.clone(), wish.worker.clone()))
+    }
+
+    /// What the doer of a job gets to see.
+    fn given(&self, assignment: &Assignment, fetch: &[SmolStr]) -> Option<GivenJob> {
+        let id = assignment.segment;
+        let cached = self.cache.get(id.root)?;
+        let token = cached
+            .instance
+            .segment(id.number)?
+            .token(assignment.token)?;
+        let node = cached.definition.process.named(token.node());
+        let own = token.job()?;
+        let headers = match (&own.headers, &node.element) {
+            (Some(headers), _) => headers.clone(),
+            (None, Element::JobTask(task)) => task.headers.clone(),
+            (None, _) => botswain_engine::Json::from_trusted("{}"),
+        };
+        let variables = visible_variables(&cached.instance, id.number, assignment.token, fetch);
+        Some(GivenJob {
+            key: assignment.job,
+            fence: assignment.fence,
+            instance: id.root,
+            process_id: cached.definition.process.id.clone(),
+            element_id: node.id.clone(),
+            headers,
+            variables: variables.to_json(),
+            retries: assignment.retries,
+        })
+    }
+
+    fn worker_job(
+        &self,
+        given: GivenJob,
+        subscription: u32,
+        token: Key,
+        deadline_ms: i64,
+    ) -> WorkerJob {
+        let cached = self.cache.get(given.instance);
+        let (process_version, process_key) = cached.map_or((0, 0), |cached| {
+            (
+                cached.definition.version as i32,
+                cached.definition.key.as_i64(),
+            )
+        });
+        let job_type = cached
+            .and_then(|cached| {
+                let mut segments = cached.instance.segments();
+                segments.find_map(|segment| {
+                    segment
+                        .token(token)?
+                        .job()
+                        .map(|job| job.job_type.to_string())
+                })
+            })
+            .unwrap_or_default();
+        WorkerJob {
+            key: given.key.as_i64(),
+            subscription,
+            r#type: job_type,
+            process_id: given.process_id.to_string(),
+            process_version,
+            process_key,
+            instance_key: given.instance.as_i64(),
+            element_id: given.element_id.to_string(),
+            element_instance_key: token.as_i64(),
+            headers: given.headers.as_str().to_owned().into_bytes().into(),
+            variables: given.variables.into_bytes().into(),
+            retries: given.retries,
+            deadline_ms,
+            fence: given.fence,
+            attempt: String::new(),
+        }
+    }
+
+    fn answer_activations(&mut self) {
+        let served: Vec<SessionId> = self
+            .activations
+            .iter()
+            .filter(|(_, activation)| !activation.jobs.is_empty())
+            .map(|(id, _)| *id)
+            .collect();
+        for session in served {
+            if let Some(activation) = self.activations.remove(&session) {
+                self.replies
+                    .push((activation.reply, Ok(Answer::Jobs(activation.jobs))));
+            }
+        }
+    }
+
+    /// Leases, back-offs and waits that are over.
+    pub(super) fn expire(&mut self) {
+        let expired = self
+            .desk
+            .expire(self.now, self.settings.assignments_per_turn);
+        for (session, _) in expired.requests {
+            if let Some(activation) = self.activations.remove(&session) {
+                self.replies
+                    .push((activation.reply, Ok(Answer::Jobs(activation.jobs))));
+            }
+        }
+        self.carry_out(expired.decided);
+    }
+
+    /// Tells the engine what dispatch decided about jobs.
+    pub(super) fn carry_out(&mut self, decided: Vec<Decided>) {
+        for Decided {
+            job,
+            segment,
+            decision,
+            ..
+        } in decided
+        {
+            let command = match decision {
+                Decision::Complete {
+                    result,
+                    result_ref: _,
+                } => match read_variables(&result) {
+                    Ok(variables) => Command::CompleteJob { job, variables },
+                    Err(message) => Command::SuspendJob {
+                        job,
+                        message: format!("the result cannot be read: {message}"),
+                    },
+                },
+                Decision::ThrowError {
+                    code,
+                    message,
+                    variables,
+                } => {
+                    let variables = read_variables(&variables).unwrap_or_default();
+                    Command::ThrowError {
+                        job,
+                        code,
+                        message,
+                        variables,
+                    }
+                }
+                Decision::Fail {
+                    retries,
+                    retry_after_ms,
+                    message,
+                } => {
+                    let wait = i64::try_from(retry_after_ms).unwrap_or(i64::MAX);
+                    let retry_at = (retry_after_ms > 0 && retries > 0)
+                        .then(|| self.now.wall.saturating_add(wait));
+                    Command::FailJob {
+                        job,
+                        retries,
+                        retry_at,
+                        message,
+                        variables: Variables::new(),
+                    }
+                }
+                Decision::Suspend { message } => Command::SuspendJob { job, message },
+            };
+            if let Err(failure) = self.run(segment, command) {
+                self.desk.refused(job, failure.refusal("settle").message);
+            }
+        }
+        self.match_messages();
+    }
+
+    /// Jobs that waited in the store come to dispatch.
+    pub(super) fn refill(&mut self) {
+        let refills = std::mem::take(&mut self.wanted_refills);
+        for wish in refills {
+            if let Err(error) = self.refill_one(&wish) {
+                tracing::error!(%error, job_type = %wish.job_type, "waiting jobs could not be read");
+            }
+        }
+    }
+
+    fn refill_one(&mut self, wish: &Refill) -> Result<(), botswain_store::StoreError> {
+        // Only between batches, so that the store knows everything that dispatch knows.
+        let after = wish
+            .from
+            .map(|rank| Key::from_u64(rank.key.as_u64().saturating_sub(1)));
+        let rows = self
+            .store
+            .open_jobs(self.settings.part, &wish.job_type, after, wish.limit)?;
+        let end = rows.len() < wish.limit;
+        let mut later: Option<i64> = None;
+        let mut jobs = Vec::with_capacity(rows.len());
+        for row in rows {
+            if let Some(at) = row.retry_at.filter(|at| *at > self.now.wall) {
+                later = Some(later.map_or(at, |known| known.min(at)));
+            }
+            jobs.push(Job {
+                key: row.key,
+                segment: SegmentId {
+                    root: row.root,
+                    number: row.segment,
+                },
+                token: row.token,
+                job_type: row.job_type,
+                priority: 0,
+                retries: row.retries,
+                available_at: row.retry_at.unwrap_or(0),
+                fence: row.fence,
+            });
+        }
+        self.desk.refill(wish, jobs, end, later, self.now);
+        Ok(())
+    }
+}
+
+/// The variables of a job, as conditions of routes see them.
+struct Variable {
+    business_id: Option<SmolStr>,
+    variables: Variables,
+    now: i64,
+}
+
+impl botswain_feel::Scope for Variable {
+    fn get(&self, name: &str) -> Option<botswain_feel::Value> {
+        let json = self.variables.get(name)?;
+        Some(botswain_feel::Value::from_json(json.as_str()).unwrap_or(botswain_feel::Value::Null))
+    }
+}
+
+impl Facts for Variable {
+    fn business_key(&self) -> Option<&str> {
+        self.business_id.as_deref()
+    }
+
+    fn holds(&self, condition: &str) -> Result<bool, String> {
+        let expression =
+            botswain_feel::Expression::parse(condition).map_err(|error| error.to_string())?;
+        let env = botswain_feel::Env {
+            now: self.now,
+            ..botswain_feel::Env::default()
+        };
+        match expression.evaluate(self, &env).result {
+            Ok(botswain_feel::Value::Bool(holds)) => Ok(holds),
+            Ok(value) => Err(format!(
+                "`{condition}` gave {}, expected true or false",
+                value.type_name()
+            )),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+fn read_variables(bytes: &[u8]) -> Result<Variables, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| format!("it is not UTF-8: {error}"))?;
+    Variables::from_json(text).map_err(|error| error.to_string())
+}
+
+fn job_refusal(failure: Failure, verb: &str, job: Key) -> Refusal {
+    let refusal = failure.refusal(verb);
+    if refusal.kind == RefusalKind::NotFound {
+        Refusal::not_found(verb, "job", job)
+    } else {
+        refusal
+    }
+}
+
+fn result_refusal(refused: &ResultRefused, verb: &str, job: Key) -> Refusal {
+    let kind = match refused {
+        ResultRefused::NotHere(_) => return Refusal::not_found(verb, "job", job),
+        ResultRefused::NotHeld { .. } | ResultRefused::Stale { .. } => RefusalKind::InvalidState,
+    };
+    Refusal::new(
+        kind,
+        format!("Expected to {verb} job with key '{job}', but {refused}"),
+    )
+}
+
+/// Who holds an attempt, as rows say it.
+pub(super) fn holder_words(holder: &HolderName) -> SmolStr {
+    match holder {
+        HolderName::Agent(agent) => SmolStr::from(agent.as_str()),
+        HolderName::Connector => SmolStr::new_static("connector"),
+        HolderName::Person => SmolStr::new_static("person"),
+        HolderName::Worker => SmolStr::new_static("worker"),
+    }
+}
