@@ -157,10 +157,17 @@ impl<'a> Machine<'a> {
         z ^ (z >> 31)
     }
 
-    fn check_depth(&self, value: Value) -> Evaluated {
+    // Bounds what others do with a value: dropping follows its depth, writing it costs its weight.
+    fn checked(&self, value: Value) -> Evaluated {
         if value.depth() > VALUE_DEPTH_MAX {
             return Err(EvaluationError::Budget(format!(
                 "a value is nested deeper than {VALUE_DEPTH_MAX} levels"
+            )));
+        }
+        if value.weight() > self.env.budget.bytes {
+            return Err(EvaluationError::Budget(format!(
+                "a value would be more than {} bytes of text",
+                self.env.budget.bytes
             )));
         }
         Ok(value)
@@ -169,13 +176,13 @@ impl<'a> Machine<'a> {
     /// Makes a list within the budget.
     pub(crate) fn list(&mut self, items: Vec<Value>) -> Evaluated {
         self.allocate(items.len() * size_of::<Value>() + 32)?;
-        self.check_depth(Value::List(Arc::new(List::new(items))))
+        self.checked(Value::List(Arc::new(List::new(items))))
     }
 
     /// Makes a context within the budget.
     pub(crate) fn context(&mut self, context: Context) -> Evaluated {
         self.allocate(context.entries().len() * 2 * size_of::<Value>() + 32)?;
-        self.check_depth(Value::Context(Arc::new(context)))
+        self.checked(Value::Context(Arc::new(context)))
     }
 
     /// Makes a string within the budget.
@@ -221,7 +228,7 @@ impl<'a> Machine<'a> {
             } => self.range(frame, (*start, *start_included), (*end, *end_included)),
             Node::InputCompare(comparison, id) => self.input_compare(frame, *comparison, *id),
             Node::InputWithin(range) => self.input_within(frame, *range),
-            Node::InputIs(bool) => Ok(self.equal_to_input(frame, &Value::Bool(*bool))),
+            Node::InputIs(bool) => self.equal_to_input(frame, &Value::Bool(*bool)),
             Node::Test { body, asks } => self.test(frame, *body, *asks),
             Node::AnyOf(tests) => self.any(frame, tests),
             Node::NotTest(test) => self.not_test(frame, *test),
@@ -444,19 +451,19 @@ impl<'a> Machine<'a> {
         if let (Value::Number(Number::Int(a)), Value::Number(Number::Int(b))) = (&left, &right) {
             return Ok(Value::Bool(compare::holds(comparison, a.cmp(b))));
         }
-        Ok(self.compare_values(comparison, &left, &right))
+        self.compare_values(comparison, &left, &right)
     }
 
     #[inline(never)]
     fn between(&mut self, frame: &mut Frame<'_>, value: Id, low: Id, high: Id) -> Evaluated {
         let value = self.eval(frame, value)?;
         let low = self.eval(frame, low)?;
-        let above = self.compare_values(Comparison::GreaterOrEqual, &value, &low);
+        let above = self.compare_values(Comparison::GreaterOrEqual, &value, &low)?;
         if above == Value::Bool(false) {
             return Ok(above);
         }
         let high = self.eval(frame, high)?;
-        let below = self.compare_values(Comparison::LessOrEqual, &value, &high);
+        let below = self.compare_values(Comparison::LessOrEqual, &value, &high)?;
         Ok(match (above, below) {
             (_, Value::Bool(false)) => Value::Bool(false),
             (Value::Bool(true), Value::Bool(true)) => Value::Bool(true),

@@ -276,3 +276,8 @@ impl fmt::Debug for UnaryTests {
         write!(f, "UnaryTests({:?})", self.source())
     }
 }
+
+/// Runs the README's example.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

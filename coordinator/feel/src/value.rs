@@ -43,20 +43,22 @@ pub enum Value {
     Function(Arc<Closure>),
 }
 
-/// Values in order, and how deep they are nested.
+/// Values in order, how deep they are nested, and how much text they would make.
 #[derive(Clone, Debug, Default)]
 pub struct List {
     items: Vec<Value>,
     depth: u16,
+    weight: usize,
 }
 
-/// Values by name, and how deep they are nested.
+/// Values by name, how deep they are nested, and how much text they would make.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     entries: Vec<(SmolStr, Value)>,
     // Positions in the order of their names, kept for contexts that are too long to search from the front.
     index: Vec<u32>,
     depth: u16,
+    weight: usize,
 }
 
 /// All between two ends; an absent end is without a bound.
@@ -83,11 +85,19 @@ impl List {
             .max()
             .unwrap_or(0)
             .saturating_add(1);
-        List { items, depth }
+        let weight = items.iter().fold(2usize, |sum, item| {
+            sum.saturating_add(item.weight()).saturating_add(1)
+        });
+        List {
+            items,
+            depth,
+            weight,
+        }
     }
 
     pub(crate) fn push(&mut self, value: Value) {
         self.depth = self.depth.max(value.depth().saturating_add(1)).max(1);
+        self.weight = self.weight.saturating_add(value.weight()).saturating_add(1);
         self.items.push(value);
     }
 
@@ -100,35 +110,78 @@ impl List {
 impl Context {
     /// Makes a context; of two entries with one name the later value stays, at the place of the first.
     pub fn new(entries: impl IntoIterator<Item = (SmolStr, Value)>) -> Context {
+        let mut entries: Vec<(SmolStr, Value)> = entries.into_iter().collect();
         let mut context = Context {
             depth: 1,
+            weight: 2,
             ..Context::default()
         };
-        for (name, value) in entries {
-            context.put(name, value);
+        if entries.len() <= INDEX_FROM {
+            for (name, value) in entries {
+                context.put(name, value);
+            }
+            return context;
         }
+        // Sorted once: a large object must not cost the square of its size.
+        let mut order: Vec<u32> = (0..entries.len() as u32).collect();
+        order.sort_by(|a, b| entries[*a as usize].0.cmp(&entries[*b as usize].0));
+        let mut dropped = vec![false; entries.len()];
+        // The sort is stable, so a name's first place begins its run.
+        let mut first = 0;
+        for at in 1..order.len() {
+            let (here, head) = (order[at] as usize, order[first] as usize);
+            if entries[here].0 == entries[head].0 {
+                entries[head].1 = std::mem::replace(&mut entries[here].1, Value::Null);
+                dropped[here] = true;
+            } else {
+                first = at;
+            }
+        }
+        let mut kept = Vec::with_capacity(entries.len());
+        for ((name, value), dropped) in entries.into_iter().zip(dropped) {
+            if !dropped {
+                context.grow(&name, &value);
+                kept.push((name, value));
+            }
+        }
+        context.entries = kept;
+        context.sort_index();
         context
     }
 
     /// Sets an entry.
     pub fn put(&mut self, name: SmolStr, value: Value) {
-        self.depth = self.depth.max(value.depth().saturating_add(1)).max(1);
+        self.grow(&name, &value);
         match self.find(&name) {
             Ok(at) => self.entries[at].1 = value,
             Err(place) => {
                 self.entries.push((name, value));
                 if let Some(place) = place {
                     self.index.insert(place, self.entries.len() as u32 - 1);
-                } else if self.entries.len() > INDEX_FROM {
-                    let mut index: Vec<u32> = (0..self.entries.len() as u32).collect();
-                    index.sort_by(|a, b| {
-                        self.entries[*a as usize]
-                            .0
-                            .cmp(&self.entries[*b as usize].0)
-                    });
-                    self.index = index;
+                } else {
+                    self.sort_index();
                 }
             }
+        }
+    }
+
+    fn grow(&mut self, name: &str, value: &Value) {
+        self.depth = self.depth.max(value.depth().saturating_add(1)).max(1);
+        self.weight = self
+            .weight
+            .saturating_add(value.weight())
+            .saturating_add(name.len() + 4);
+    }
+
+    fn sort_index(&mut self) {
+        if self.entries.len() > INDEX_FROM {
+            let mut index: Vec<u32> = (0..self.entries.len() as u32).collect();
+            index.sort_by(|a, b| {
+                self.entries[*a as usize]
+                    .0
+                    .cmp(&self.entries[*b as usize].0)
+            });
+            self.index = index;
         }
     }
 
@@ -190,6 +243,17 @@ impl Value {
             Value::Range(range) => range.depth(),
             Value::Function(function) => function.depth(),
             _ => 0,
+        }
+    }
+
+    /// About how many bytes of text it would make; values that are shared inside of it count each time.
+    pub(crate) fn weight(&self) -> usize {
+        match self {
+            Value::String(text) => text.len() + 2,
+            Value::List(list) => list.weight,
+            Value::Context(context) => context.weight,
+            Value::Range(range) => range.start.weight().saturating_add(range.end.weight()),
+            _ => 16,
         }
     }
 

@@ -163,6 +163,16 @@ fn endless_work_ends_with_the_budget() {
     exceeds("for i in 1..100000 return partial");
     exceeds("for i in 1..100000 return function() partial");
     exceeds("distinct values(for i in 1..1000000 return i)");
+    // Shared values are cheap to hold but not to write or compare.
+    exceeds(
+        "{t: string join(for i in 1..1000 return \"0123456789\"), r: for i in 1..100000 return t}.r",
+    );
+    exceeds(
+        "{a: for i in 1..1000 return i, b: append(a, 1), c: append(a, 1), r: count(for i in 1..1000000 return b = c)}.r",
+    );
+    exceeds(
+        "{t: string join(for i in 1..10000 return \"0123456789\"), u: t + \"a\", v: t + \"b\", r: count(for i in 1..9999999 return u < v)}.r",
+    );
     assert!(start.elapsed() < Duration::from_secs(60));
 }
 

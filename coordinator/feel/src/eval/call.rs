@@ -111,7 +111,7 @@ impl Machine<'_> {
             input: frame.input.clone(),
             depth,
         };
-        self.check_depth(Value::Function(Arc::new(closure)))
+        self.checked(Value::Function(Arc::new(closure)))
     }
 
     #[inline(never)]

@@ -1,8 +1,9 @@
 //! Compare: which values have an order, and when two are equal.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use super::Machine;
+use super::{Evaluated, Machine};
 use crate::WarningKind;
 use crate::program::Comparison;
 use crate::text::brief;
@@ -47,18 +48,71 @@ pub(crate) fn holds(comparison: Comparison, ordering: Ordering) -> bool {
 }
 
 impl Machine<'_> {
+    /// Whether two values are the same, paid for by their size.
+    pub(crate) fn same(&mut self, left: &Value, right: &Value) -> Evaluated<bool> {
+        match (left, right) {
+            (Value::List(a), Value::List(b)) => {
+                if Arc::ptr_eq(a, b) {
+                    return Ok(true);
+                }
+                let (a, b) = (a.items(), b.items());
+                if a.len() != b.len() {
+                    return Ok(false);
+                }
+                for (a, b) in a.iter().zip(b) {
+                    self.charge(1)?;
+                    if !self.same(a, b)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Value::Context(a), Value::Context(b)) => {
+                if Arc::ptr_eq(a, b) {
+                    return Ok(true);
+                }
+                if a.entries().len() != b.entries().len() {
+                    return Ok(false);
+                }
+                for (name, a) in a.entries() {
+                    self.charge(1)?;
+                    let Some(b) = b.get(name) else {
+                        return Ok(false);
+                    };
+                    if !self.same(a, b)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Value::String(a), Value::String(b)) => {
+                self.charge(a.len().min(b.len()) / 64)?;
+                Ok(a == b)
+            }
+            _ => Ok(left == right),
+        }
+    }
+
     pub(crate) fn compare_values(
         &mut self,
         comparison: Comparison,
         left: &Value,
         right: &Value,
-    ) -> Value {
-        let held = match comparison {
-            Comparison::Equal => equal(left, right),
-            Comparison::NotEqual => equal(left, right).map(|equal| !equal),
+    ) -> Evaluated {
+        let held = match (comparison, left, right) {
+            (Comparison::Equal | Comparison::NotEqual, Value::List(_), Value::List(_))
+            | (Comparison::Equal | Comparison::NotEqual, Value::Context(_), Value::Context(_)) => {
+                Some(self.same(left, right)? == (comparison == Comparison::Equal))
+            }
+            (Comparison::Equal, ..) => equal(left, right),
+            (Comparison::NotEqual, ..) => equal(left, right).map(|equal| !equal),
+            (_, Value::String(a), Value::String(b)) => {
+                self.charge(a.len().min(b.len()) / 64)?;
+                Some(holds(comparison, a.cmp(b)))
+            }
             _ => order(left, right).map(|ordering| holds(comparison, ordering)),
         };
-        match held {
+        Ok(match held {
             Some(held) => Value::Bool(held),
             None => self.null(WarningKind::NotComparable, || {
                 format!(
@@ -69,6 +123,6 @@ impl Machine<'_> {
                     right.type_name()
                 )
             }),
-        }
+        })
     }
 }

@@ -211,7 +211,7 @@ impl Machine<'_> {
             }
             machine.allocate(size_of::<Value>())?;
             Arc::make_mut(&mut results).push(value);
-            machine.check_list_depth(&results)?;
+            machine.check_list(&results)?;
             Ok(true)
         })?;
         Ok(if walked.is_some() {
@@ -221,8 +221,8 @@ impl Machine<'_> {
         })
     }
 
-    fn check_list_depth(&self, list: &Arc<List>) -> Evaluated<()> {
-        self.check_depth(Value::List(Arc::clone(list))).map(drop)
+    fn check_list(&self, list: &Arc<List>) -> Evaluated<()> {
+        self.checked(Value::List(Arc::clone(list))).map(drop)
     }
 
     #[inline(never)]

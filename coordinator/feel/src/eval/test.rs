@@ -39,10 +39,10 @@ impl Machine<'_> {
     ) -> Evaluated {
         let value = self.eval(frame, id)?;
         let input = self.input(frame);
-        Ok(self.compare_values(comparison, &input, &value))
+        self.compare_values(comparison, &input, &value)
     }
 
-    pub(super) fn equal_to_input(&mut self, frame: &Frame<'_>, value: &Value) -> Value {
+    pub(super) fn equal_to_input(&mut self, frame: &Frame<'_>, value: &Value) -> Evaluated {
         let input = self.input(frame);
         self.compare_values(Comparison::Equal, &input, value)
     }
@@ -89,18 +89,21 @@ impl Machine<'_> {
         }
         if let Value::List(list) = &value {
             self.charge(list.items().len())?;
-            let found = list.items().iter().any(|item| match item {
-                Value::Range(range) => within(range, &input) == Some(true),
-                item => *item == input,
-            });
-            return Ok(Value::Bool(
-                found || compare::equal(&input, &value) == Some(true),
-            ));
+            for item in list.items() {
+                let found = match item {
+                    Value::Range(range) => within(range, &input) == Some(true),
+                    item => self.same(item, &input)?,
+                };
+                if found {
+                    return Ok(Value::Bool(true));
+                }
+            }
+            return Ok(Value::Bool(self.same(&input, &value)?));
         }
         if value == Value::Bool(false) {
             return Ok(Value::Bool(input == value));
         }
-        Ok(self.compare_values(Comparison::Equal, &input, &value))
+        self.compare_values(Comparison::Equal, &input, &value)
     }
 
     #[inline(never)]

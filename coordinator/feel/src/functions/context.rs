@@ -99,17 +99,16 @@ fn put_at(
 }
 
 fn merge(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
-    let mut merged = Context::new([]);
+    let mut entries = Vec::new();
     for value in items(arguments) {
         let Value::Context(context) = value else {
             return Err(Fault::Illegal);
         };
         machine.charge(context.entries().len())?;
-        for (name, value) in context.entries() {
-            merged.put(name.clone(), value.clone());
-        }
+        machine.allocate(size_of_val(context.entries()))?;
+        entries.extend_from_slice(context.entries());
     }
-    Ok(machine.context(merged)?)
+    Ok(machine.context(Context::new(entries))?)
 }
 
 fn context(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {

@@ -47,7 +47,10 @@ fn number(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 fn string(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     match arguments {
         [value @ (Value::Null | Value::String(_))] => Ok(value.clone()),
-        [value] => Ok(machine.text(value.to_string())?),
+        [value] => {
+            machine.allocate(value.weight())?;
+            Ok(machine.text(value.to_string())?)
+        }
         _ => Err(Fault::Illegal),
     }
 }
@@ -70,7 +73,10 @@ fn from_json(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
 
 fn to_json(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     match arguments {
-        [value] => Ok(machine.text(value.to_json())?),
+        [value] => {
+            machine.allocate(value.weight())?;
+            Ok(machine.text(value.to_json())?)
+        }
         _ => Err(Fault::Illegal),
     }
 }

@@ -30,12 +30,21 @@ builtins! {
     "partition" partition: ("list", "size"),
 }
 
+fn has(machine: &mut Machine<'_>, list: &[Value], element: &Value) -> Result<bool, Fault> {
+    machine.charge(list.len() / 4 + 1)?;
+    for item in list {
+        if machine.same(item, element)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn list_contains(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     let [Value::List(list), element] = arguments else {
         return Err(Fault::Illegal);
     };
-    machine.charge(list.items().len())?;
-    Ok(Value::Bool(list.items().contains(element)))
+    Ok(Value::Bool(has(machine, list.items(), element)?))
 }
 
 fn count(_: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
@@ -174,22 +183,19 @@ fn index_of(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
         return Err(Fault::Illegal);
     };
     machine.charge(list.items().len())?;
-    let found = list
-        .items()
-        .iter()
-        .enumerate()
-        .filter(|(_, item)| *item == wanted);
-    let places = found
-        .map(|(at, _)| Value::Number(Number::from(at + 1)))
-        .collect();
+    let mut places = Vec::new();
+    for (at, item) in list.items().iter().enumerate() {
+        if machine.same(item, wanted)? {
+            places.push(Value::Number(Number::from(at + 1)));
+        }
+    }
     Ok(machine.list(places)?)
 }
 
 fn distinct(machine: &mut Machine<'_>, list: &[Value]) -> Result<Vec<Value>, Fault> {
     let mut distinct: Vec<Value> = Vec::new();
     for item in list {
-        machine.charge(distinct.len() / 4 + 1)?;
-        if !distinct.contains(item) {
+        if !has(machine, &distinct, item)? {
             distinct.push(item.clone());
         }
     }
@@ -214,10 +220,22 @@ fn duplicate_values(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {
     let [Value::List(list)] = arguments else {
         return Err(Fault::Illegal);
     };
-    let mut twice = distinct(machine, list.items())?;
-    machine.charge(twice.len().saturating_mul(list.items().len()) / 4)?;
-    twice.retain(|value| list.items().iter().filter(|item| *item == value).count() > 1);
-    Ok(machine.list(twice)?)
+    let (mut once, mut twice): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
+    for item in list.items() {
+        if !has(machine, &once, item)? {
+            once.push(item.clone());
+        } else if !has(machine, &twice, item)? {
+            twice.push(item.clone());
+        }
+    }
+    // In the order in which the values came first.
+    let mut ordered = Vec::with_capacity(twice.len());
+    for item in once {
+        if has(machine, &twice, &item)? {
+            ordered.push(item);
+        }
+    }
+    Ok(machine.list(ordered)?)
 }
 
 fn flatten(machine: &mut Machine<'_>, arguments: &[Value]) -> Outcome {

@@ -82,6 +82,21 @@ fn large_contexts_find_their_entries() {
 }
 
 #[test]
+fn a_huge_object_is_read_at_once() {
+    let entries: Vec<String> = (0..200_000)
+        .map(|n| format!("\"k{}\":{n}", n % 150_000))
+        .collect();
+    let value =
+        Value::from_json(&format!("{{{}}}", entries.join(","))).expect("the object is JSON");
+    assert_eq!(
+        value.as_context().map(|context| context.entries().len()),
+        Some(150_000)
+    );
+    assert_eq!(value.get("k7"), Some(&Value::from(150_007)));
+    assert_eq!(value.get("k149999"), Some(&Value::from(149_999)));
+}
+
+#[test]
 fn values_tell_their_type_and_content() {
     let value = Value::from_json(r#"{"n": 3, "s": "x", "b": true, "l": [1], "d": 2.5}"#).unwrap();
     let get = |name: &str| value.get(name).unwrap();
