@@ -78,3 +78,37 @@ fn json_has_no_trailing_zeros() {
     n("5.00").write_json(&mut out);
     assert_eq!(out, "5");
 }
+
+proptest::proptest! {
+    #[test]
+    fn what_is_written_is_read_again(coefficient in -10i128.pow(33)..10i128.pow(33), exponent in -60i32..60) {
+        let number = n(&format!("{coefficient}e{exponent}"));
+        proptest::prop_assert_eq!(n(&number.to_string()), number);
+        let mut json = String::new();
+        number.write_json(&mut json);
+        proptest::prop_assert_eq!(n(&json), number);
+    }
+
+    #[test]
+    fn arithmetic_agrees_with_whole_numbers(a in -10i128.pow(16)..10i128.pow(16), b in -10i128.pow(16)..10i128.pow(16), scale in 0u32..12) {
+        let scaled = |value: i128, scale: u32| n(&format!("{value}e-{scale}"));
+        let (x, y) = (scaled(a, scale), scaled(b, scale));
+        proptest::prop_assert_eq!(x.plus(y), Some(scaled(a + b, scale)));
+        proptest::prop_assert_eq!(x.minus(y), Some(scaled(a - b, scale)));
+        proptest::prop_assert_eq!(x.times(y), Some(scaled(a * b, scale * 2)));
+        proptest::prop_assert_eq!(x.cmp(&y), a.cmp(&b));
+        if b != 0 {
+            proptest::prop_assert_eq!(x.remainder(y), Some(scaled(a % b, scale)));
+            proptest::prop_assert_eq!(x.times(y).and_then(|product| product.over(y)), Some(x));
+        }
+    }
+
+    #[test]
+    fn no_operation_panics(a in "-?[0-9]{1,40}(e-?[0-9]{1,4})?", b in "-?[0-9]{1,40}(e-?[0-9]{1,4})?", scale in -7000i64..7000) {
+        if let (Some(a), Some(b)) = (Number::parse(&a), Number::parse(&b)) {
+            let _ = (a.plus(b), a.minus(b), a.times(b), a.over(b), a.remainder(b), a.cmp(&b), a.negated(), a.abs());
+            let _ = (a.round(scale, Rounding::HalfUp), a.round(scale, Rounding::Unnecessary), a.to_i64(), a.to_f64(), a.is_whole());
+            let _ = (a.to_string(), a.powi(scale));
+        }
+    }
+}
