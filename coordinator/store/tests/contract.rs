@@ -128,6 +128,7 @@ fn open_job(token: Key, job: Key, job_type: &str) -> (u32, Event) {
             node: Symbol(1),
             job_type: job_type.into(),
             retries: 3,
+            headers: None,
         },
     )
 }

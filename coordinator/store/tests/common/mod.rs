@@ -245,6 +245,7 @@ impl World {
                     node,
                     job_type: job_type.into(),
                     retries: 3,
+                    headers: None,
                 }
             }
             1 => {
@@ -336,6 +337,7 @@ impl World {
                         token: key,
                         job,
                         retries: 2,
+                        offered: detail % 4 == 0,
                     },
                     false,
                 ),
