@@ -18,7 +18,14 @@ const KINDS: [&str; 7] = [
     "reported",
     "epoch",
 ];
-const MOMENTS: [&str; 3] = ["before_write", "before_sync", "after_sync"];
+const MOMENTS: [&str; 5] = [
+    "before_write",
+    "before_sync",
+    // As a power cut leaves it before the fsync: half of what was written, or nothing of it.
+    "torn",
+    "lost",
+    "after_sync",
+];
 
 /// All other moments.
 const NAMED: [&str; 10] = [
@@ -89,6 +96,16 @@ pub fn hit_record(kind: &str, moment: &str) {
     {
         pass(armed);
     }
+}
+
+/// True when this record's way to the disk is to end in that moment; the caller prepares the disk and calls `end`.
+pub fn is_armed(kind: &str, moment: &str) -> bool {
+    armed().is_some_and(|armed| {
+        armed
+            .name
+            .split_once('.')
+            .is_some_and(|(a, b)| a == kind && b == moment)
+    })
 }
 
 fn pass(armed: &Armed) {

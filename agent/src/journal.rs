@@ -242,6 +242,7 @@ impl Journal {
         self.end += bytes.len() as u64;
         for record in records {
             fail_point::hit_record(record.kind(), "before_sync");
+            self.cut_power(record.kind(), bytes.len() as u64);
         }
         self.unsynced = true;
         if !records.iter().all(Record::can_wait) {
@@ -251,6 +252,16 @@ impl Journal {
             fail_point::hit_record(record.kind(), "after_sync");
         }
         Ok(())
+    }
+
+    /// Leaves the disk as a power cut would, where a crash test asks for it.
+    fn cut_power(&mut self, kind: &str, written: u64) {
+        for (moment, left) in [("torn", written / 2), ("lost", 0)] {
+            if fail_point::is_armed(kind, moment) {
+                let _ = erase(&mut self.file, self.end - written + left, written - left);
+                fail_point::hit_record(kind, moment);
+            }
+        }
     }
 
     /// Makes durable what could wait.
