@@ -1,5 +1,6 @@
 //! Parse: from source text to a program; knows nothing of values in scope, so one parse serves every evaluation.
 
+mod call;
 mod cursor;
 mod expression;
 mod postfix;

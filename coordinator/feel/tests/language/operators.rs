@@ -242,6 +242,11 @@ fn functions_are_values() {
         ("{m: {plus: function(x) x + one}, r: m.plus(2)}.r", "3"),
         ("sort(words, function(a, b) a < b)", "[\"a\", \"b\"]"),
         ("function(a, b) a", "function(a, b)"),
+        (
+            "{f: function(net  sum) `net  sum` + 1, r: f(net  sum: 2)}.r",
+            "3",
+        ),
+        ("number(from: \"1 0\", grouping   separator: \" \")", "10"),
     ]);
     warns(
         "{f: function(x) x, r: f(1, 2)}.r",
