@@ -165,7 +165,7 @@ pub struct Leg {
     pub weight: u32,
     /// FEEL over the job's variables: the leg is considered only where it holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub condition: Option<SmolStr>,
+    pub when: Option<SmolStr>,
     /// Labels (`key=value`) that the agent must have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<SmolStr>,
@@ -196,7 +196,7 @@ impl Leg {
         Leg {
             kind,
             weight: WEIGHT_FULL,
-            condition: None,
+            when: None,
             labels: Vec::new(),
             limits: Limits::default(),
             tries: 1,
@@ -306,11 +306,7 @@ impl Route {
         for (at, leg) in self.legs().enumerate() {
             let name = || leg.kind.to_string();
             if at < self.choices.len() {
-                share += if leg.condition.is_none() {
-                    leg.weight
-                } else {
-                    0
-                };
+                share += if leg.when.is_none() { leg.weight } else { 0 };
                 if leg.weight > WEIGHT_FULL
                     || (share > WEIGHT_FULL
                         && self.otherwise.is_empty()
@@ -326,7 +322,7 @@ impl Route {
             let long = leg
                 .labels
                 .iter()
-                .chain(&leg.condition)
+                .chain(&leg.when)
                 .any(|text| text.len() > TEXT_MAX_BYTES);
             if long || self.job_type.len() > TEXT_MAX_BYTES || leg.labels.len() > LEGS_MAX {
                 return Err(RouteError::TooLong(job_type()));
@@ -344,9 +340,7 @@ impl Route {
                 });
             }
             let same = |other: &Leg| {
-                other.kind == leg.kind
-                    && other.labels == leg.labels
-                    && other.condition == leg.condition
+                other.kind == leg.kind && other.labels == leg.labels && other.when == leg.when
             };
             if self.legs().filter(|other| same(other)).count() > 1 {
                 return Err(RouteError::Twice {
@@ -380,7 +374,7 @@ impl Route {
     /// Whether the choice depends on more than the job itself.
     #[must_use]
     pub fn needs_facts(&self) -> bool {
-        self.sticky || self.legs().any(|leg| leg.condition.is_some())
+        self.sticky || self.legs().any(|leg| leg.when.is_some())
     }
 
     /// Chooses the first leg for a job: `roll` is 0 to 99, `holds` evaluates a condition. None where no leg is left.
@@ -394,7 +388,7 @@ impl Route {
     ) -> Result<Option<u8>, String> {
         let mut rest = roll;
         for (at, leg) in self.choices.iter().enumerate() {
-            if let Some(condition) = &leg.condition
+            if let Some(condition) = &leg.when
                 && !holds(condition)?
             {
                 continue;
@@ -430,7 +424,7 @@ impl Route {
             if not.is_some_and(|tried| tried.kind == leg.kind && tried.labels == leg.labels) {
                 continue;
             }
-            match &leg.condition {
+            match &leg.when {
                 Some(condition) if !holds(condition)? => {}
                 _ => return Ok(Some(at as u8)),
             }
@@ -541,7 +535,7 @@ mod tests {
     #[test]
     fn a_leg_whose_condition_does_not_hold_is_passed_over() {
         let mut big = leg("person", 100);
-        big.condition = Some("amount > 1000".into());
+        big.when = Some("amount > 1000".into());
         let route = route(vec![big, leg("bot:crm@1", 100)], vec![]);
         assert_eq!(route.choose(0, |_| Ok(true)).unwrap(), Some(0));
         assert_eq!(route.choose(0, |_| Ok(false)).unwrap(), Some(1));
