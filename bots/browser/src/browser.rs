@@ -1,6 +1,6 @@
 //! The browser: found on this machine, started for one attempt, ended with it.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::process::Tree;
 use crate::wire::Loopback;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
-const DRIVER_OUTPUT_BYTES_MAX: u64 = 64 * 1024;
+const DRIVER_STARTS_MAX: usize = 5;
 
 const BROWSERS: &[&str] = &[
     "chromium",
@@ -208,32 +208,8 @@ impl Browser {
             )
         })?;
         let failed = |message: String| Fault::passing("browser_start", message);
-        let args = ["--port=0".to_owned()];
-        let mut tree = Tree::start(&programs.driver, &args, &profile)
-            .map_err(|error| failed(format!("start {}: {error}", programs.driver.display())))?;
-        let output = tree.output().expect("the driver's output was asked for");
-        let (said, heard) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || {
-            // The thread ends with the driver's output, at the latest when the processes are ended.
-            let mut lines = BufReader::new(output.take(DRIVER_OUTPUT_BYTES_MAX)).lines();
-            let port = lines
-                .by_ref()
-                .map_while(Result::ok)
-                .find_map(|line| port(&line));
-            let _ = said.send(port);
-        });
         let began = Instant::now();
-        let port = tokio::time::timeout(START_LIMIT, heard)
-            .await
-            .ok()
-            .and_then(Result::ok)
-            .flatten()
-            .ok_or_else(|| {
-                failed(format!(
-                    "{} did not say its port",
-                    programs.driver.display()
-                ))
-            })?;
+        let (tree, port) = start_driver(&programs.driver, &profile, began + START_LIMIT).await?;
         let capabilities = capabilities(settings, &programs, &profile, hosts);
         let connect = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities)
             .client(Loopback { port })
@@ -278,6 +254,36 @@ impl Drop for Browser {
     fn drop(&mut self) {
         self.shut();
     }
+}
+
+/// Starts the driver on a free port; the port that it chose may be taken a moment later, so it tries again.
+async fn start_driver(program: &Path, profile: &Path, end: Instant) -> Result<(Tree, u16), Fault> {
+    let failed = |message: String| Fault::passing("browser_start", message);
+    for _ in 0..DRIVER_STARTS_MAX {
+        let mut tree = Tree::start(program, &["--port=0".to_owned()], profile)
+            .map_err(|error| failed(format!("start {}: {error}", program.display())))?;
+        let output = tree.output().expect("the driver's output was asked for");
+        let (said, heard) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            // Reading goes on to the end, or the driver would fail to write; the end comes with its processes.
+            let mut lines = BufReader::new(output).lines();
+            let port = lines
+                .by_ref()
+                .map_while(Result::ok)
+                .find_map(|line| port(&line));
+            let _ = said.send(port);
+            lines.map_while(Result::ok).for_each(drop);
+        });
+        match tokio::time::timeout_at(end.into(), heard).await {
+            Ok(Ok(Some(port))) => return Ok((tree, port)),
+            Ok(_) => {}
+            Err(_) => break,
+        }
+    }
+    Err(failed(format!(
+        "{} did not say its port",
+        program.display()
+    )))
 }
 
 fn port(line: &str) -> Option<u16> {

@@ -158,6 +158,12 @@ const verbs = {
   point(element, offsetX, offsetY) {
     if (!element.isConnected) return { gone: true };
     element.scrollIntoViewIfNeeded?.(true);
+    for (let view = window; view !== view.top; view = view.parent) {
+      let frame = null;
+      try { frame = view.frameElement; } catch { /* another origin */ }
+      if (!frame) break;
+      frame.scrollIntoViewIfNeeded?.(true);
+    }
     const place = () => {
       const box = element.getBoundingClientRect();
       const inside = (offset, size) => Math.min(Math.max(offset ?? size / 2, 0), Math.max(size - 1, 0));
@@ -171,7 +177,11 @@ const verbs = {
     const hit = hitAt(at.x, at.y);
     const label = hit?.closest?.('label');
     const meets = !!hit && (within(hit, element) || within(element, hit) || (!!label?.control && label.control === element));
+    // Inside a frame the driver counts from the visible middle of the element, not from the frame's corner.
+    const first = element.getClientRects()[0] ?? at.box;
+    const middle = (low, high, size) => Math.floor((Math.max(0, low) + Math.min(size, high)) / 2);
     return {
+      middle: window === top ? null : [middle(first.left, first.right, innerWidth), middle(first.top, first.bottom, innerHeight)],
       x: at.x, y: at.y, meets, by: meets ? '' : described(hit),
       box: [at.box.left, at.box.top, at.box.width, at.box.height].map(Math.round).join(),
       disabled: !!element.disabled, inView: at.x >= 0 && at.y >= 0 && at.x < innerWidth && at.y < innerHeight,

@@ -30,8 +30,10 @@ pub struct Click {
 
 /// A point of the page that a press would meet.
 pub(crate) struct Point {
-    pub(crate) x: i64,
-    pub(crate) y: i64,
+    /// What the driver counts from: the viewport, or inside a frame the element.
+    origin: Value,
+    x: i64,
+    y: i64,
 }
 
 impl Click {
@@ -120,10 +122,7 @@ pub(crate) async fn aim(
                     seen["by"].as_str().unwrap_or("another one")
                 ))
             } else {
-                Look::Found(Point {
-                    x: seen["x"].as_f64().unwrap_or_default().floor() as i64,
-                    y: seen["y"].as_f64().unwrap_or_default().floor() as i64,
-                })
+                Look::Found(point_of(&seen, &given[0]))
             })
         })
         .await
@@ -137,8 +136,25 @@ pub(crate) async fn aim(
         })
 }
 
+fn point_of(seen: &Value, element: &Value) -> Point {
+    let whole = |value: &Value| value.as_f64().unwrap_or_default().floor() as i64;
+    let (x, y) = (whole(&seen["x"]), whole(&seen["y"]));
+    if seen["middle"].is_null() {
+        return Point {
+            origin: json!("viewport"),
+            x,
+            y,
+        };
+    }
+    Point {
+        origin: element.clone(),
+        x: x - whole(&seen["middle"][0]),
+        y: y - whole(&seen["middle"][1]),
+    }
+}
+
 pub(crate) fn moved(point: &Point) -> Value {
-    json!({"type": "pointerMove", "duration": 0, "origin": "viewport", "x": point.x, "y": point.y})
+    json!({"type": "pointerMove", "duration": 0, "origin": point.origin, "x": point.x, "y": point.y})
 }
 
 pub(crate) fn pointer(kind: &str, list: Vec<Value>) -> Value {

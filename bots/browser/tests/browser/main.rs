@@ -1,5 +1,6 @@
 //! The browser bot with a real browser, against pages of this process.
 
+mod corpus;
 mod harness;
 
 use std::time::{Duration, Instant};
@@ -333,6 +334,8 @@ fn frames_are_entered_by_their_numbers() {
         json!({"type": "change", "selectors": [["aria/In frame"]], "value": "hello", "frame": [1]}),
         json!({"type": "click", "selectors": [["#tell"]], "offsetX": 4, "offsetY": 4, "frame": [1]}),
         says("typed hello"),
+        json!({"type": "click", "selectors": ["#where"], "offsetX": 100, "offsetY": 7, "frame": [1]}),
+        says("at 100,7"),
         json!({"type": "click", "selectors": [["#deep"]], "offsetX": 4, "offsetY": 4, "frame": [1, 0]}),
         says("deep"),
     ]);
@@ -382,7 +385,7 @@ fn keys_hover_scroll_and_conditions_do_what_the_recorder_means() {
         json!({"type": "scroll", "selectors": ["#pane"], "y": 300}),
         json!({"type": "waitForElement", "selectors": ["#pane"], "properties": {"scrollTop": 300}}),
         json!({"type": "scroll", "x": 0, "y": 700}),
-        json!({"type": "waitForExpression", "expression": "scrollY === 700;"}),
+        json!({"type": "waitForExpression", "expression": "scrollY === 700 || Promise.reject(`${scrollY} of ${document.documentElement.scrollHeight}`);"}),
         json!({"type": "waitForElement", "selectors": ["button"], "operator": ">=", "count": 5}),
         json!({"type": "waitForElement", "selectors": ["#none"], "operator": "==", "count": 0}),
         json!({"type": "waitForElement", "selectors": ["#limited"], "attributes": {"maxlength": "3"}}),
@@ -674,4 +677,50 @@ fn a_machine_without_a_browser_says_what_to_install() {
     settings.browser = Some("/nowhere/chromium".into());
     let message = settings.preflight().unwrap_err().to_string();
     assert!(message.contains("BOTSWAIN_BROWSER"), "{message}");
+}
+
+/// How many pixels of the picture are plain black.
+fn black(picture: &[u8]) -> usize {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(picture))
+        .read_info()
+        .unwrap();
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
+    let info = reader.next_frame(&mut pixels).unwrap();
+    let size = info.color_type.samples();
+    pixels[..info.buffer_size()]
+        .chunks(size)
+        .filter(|pixel| pixel[..3] == [0, 0, 0])
+        .count()
+}
+
+#[test]
+fn a_picture_covers_the_secret_wherever_the_page_shows_it() {
+    let picture = |overlay: &str| {
+        let site = Site::open();
+        let steps = json!([
+            open("/"),
+            change("#pw", ""),
+            change("#notes", "x"),
+            click("#nowhere")
+        ]);
+        let ran = run(
+            &site,
+            Case {
+                steps,
+                overlay,
+                step_limit: Duration::from_secs(1),
+                ..Case::default()
+            },
+        );
+        black(&ran.seen.file("failure.png").unwrap().bytes)
+    };
+    let plain = picture("");
+    let secret = picture("[[step]]\nat = 1\nvalue = '{{secrets.password}}'");
+    // The password field is covered in both; the paragraph that repeats what was typed only in one.
+    assert!(plain > 1500, "{plain}");
+    assert!(secret > plain + 1500, "{secret} after {plain}");
+    let twice = picture(
+        "[[step]]\nat = 1\nvalue = '{{secrets.password}}'\n[[step]]\nat = 2\nvalue = 'pw {{secrets.password}}'",
+    );
+    assert!(twice > secret + 3000, "{twice} after {secret}");
 }

@@ -34,7 +34,7 @@ impl Site {
         let sent = Sent::default();
         let page = |text: &'static str| get(move || async move { Html(text) });
         let router = Router::new()
-            .route("/", page(include_str!("../pages/form.html")))
+            .route("/", get(front))
             .route("/save", post(save))
             .route("/done", get(done))
             .route("/widgets", page(include_str!("../pages/widgets.html")))
@@ -45,7 +45,6 @@ impl Site {
             .route("/slow", get(|| async { tokio::time::sleep(Duration::from_secs(600)).await; "late" }))
             .route("/fixtures/api/json/pages/index.html", page(include_str!("../pages/testcafe.html")))
             .route("/fixtures/api/json/pages/frame", page(include_str!("../pages/testcafe-frame.html")))
-            .route("/coffee", page(include_str!("../pages/coffee.html")))
             .with_state(sent.clone());
         let listener = runtime
             .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
@@ -62,6 +61,14 @@ impl Site {
     pub(crate) fn sent(&self) -> Vec<BTreeMap<String, String>> {
         self.sent.lock().unwrap().clone()
     }
+}
+
+async fn front(headers: axum::http::HeaderMap) -> Html<&'static str> {
+    let host = headers.get("host").and_then(|host| host.to_str().ok());
+    Html(match host {
+        Some("coffee.test") => include_str!("../pages/coffee.html"),
+        _ => include_str!("../pages/form.html"),
+    })
 }
 
 async fn save(State(sent): State<Sent>, body: String) -> Result<Redirect, Html<String>> {
@@ -140,7 +147,7 @@ impl Ran {
 /// The site is `http://crm.test/` for the browser.
 pub(crate) fn settings(site: &Site) -> Settings {
     Settings {
-        redirect: ["crm.test", "localhost:3000", "coffee-cart.netlify.app"]
+        redirect: ["crm.test", "localhost:3000", "coffee.test"]
             .map(|name| (name.to_owned(), site.address.to_string()))
             .to_vec(),
         ..Settings::from_env()
