@@ -105,7 +105,6 @@ impl Journal {
         let mut notes = Vec::new();
         let mut found: Vec<(usize, Segment)> = Vec::new();
         let mut damaged: Vec<Option<u64>> = Vec::new();
-        let mut any = false;
         for index in 0..2 {
             let path = segment_path(folder, index);
             let bytes = match fs::read(&path) {
@@ -113,7 +112,6 @@ impl Journal {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => return Err(io_error("read", &path)(error)),
             };
-            any = true;
             match read_segment(&bytes) {
                 Ok(Some(segment)) => found.push((index, segment)),
                 // A later version's journal is another program's property.
@@ -138,22 +136,18 @@ impl Journal {
                 .all(|generation| generation.is_some_and(|old| old < segment.generation))
         });
         let Some((active, segment)) = readable else {
-            let note = if any {
+            // Files that were never sealed are a first start that was cut off: nothing was ever acted upon.
+            let note = if notes.is_empty() {
+                None
+            } else {
                 for index in 0..2 {
                     set_aside(folder, index)?;
                 }
-                let why = notes.join("; ");
-                let why = if why.is_empty() {
-                    "no whole snapshot"
-                } else {
-                    &why
-                };
                 Some(format!(
-                    "the journal could not be read ({why}) and was set aside in {}",
+                    "the journal could not be read ({}) and was set aside in {}",
+                    notes.join("; "),
                     folder.display()
                 ))
-            } else {
-                None
             };
             return Self::begin(folder, size, fresh_id, note, lock);
         };

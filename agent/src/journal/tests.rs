@@ -213,7 +213,15 @@ fn a_segment_that_was_never_finished_leaves_the_other_in_force() {
 
 #[test]
 fn an_unreadable_journal_is_set_aside_and_another_one_begins() {
-    let opened = reopen(b"botswnjl but not really a journal at all");
+    let folder = tempfile::tempdir().unwrap();
+    let (mut bytes, ends) = written(folder.path(), &batches());
+    bytes[ends[1]] ^= 1;
+    fs::write(segment_path(folder.path(), 0), &bytes).unwrap();
+    let opened = Journal::open(folder.path(), 0, "other").unwrap();
+    assert_eq!(
+        fs::read(folder.path().join("journal-0.unreadable")).unwrap(),
+        bytes
+    );
     assert_eq!(opened.ledger.journal_id(), "other");
     assert!(opened.note.unwrap().contains("set aside"));
 }

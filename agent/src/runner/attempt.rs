@@ -51,8 +51,11 @@ fn take_socket() -> io::Result<UnixStream> {
 }
 
 fn serve(mut socket: UnixStream, registry: &Registry) -> io::Result<()> {
-    let Some(ToRun::Begin(begin)) = frames::read(&mut socket)? else {
-        return Err(io::Error::other("the first frame is no beginning"));
+    let begin = match frames::read(&mut socket)? {
+        Some(ToRun::Begin(begin)) => begin,
+        // The agent died before it said what is to be done.
+        None => return Ok(()),
+        Some(_) => return Err(io::Error::other("the first frame is no beginning")),
     };
     let cancel = Cancel::new();
     let (answer, answers) = channel();

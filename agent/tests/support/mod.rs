@@ -1,6 +1,6 @@
 //! A small coordinator for tests: it keeps what it acknowledged, offers a task until it is accepted, and counts ends.
 
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,10 @@ use botswain_proto::agent::{
     AgentMessage, CoordinatorMessage, EvidenceChunk, EvidenceStored, FetchPackageRequest,
     PackageChunk,
 };
-use botswain_proto::ids::{AttemptId, Digest, Epoch, Seq};
+use botswain_proto::ids::{AttemptId, Digest, Epoch, Fence, JobKey, Seq};
 use botswain_proto::message::{
-    FromAgent, Hello, Receipt, State, Sync, Task, TaskEvent, ToAgent, Verdict,
+    EffectClass, FromAgent, Hello, Limits, OnLost, Receipt, State, Sync, Task, TaskEvent, ToAgent,
+    Verdict, Work,
 };
 use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt;
@@ -64,6 +65,11 @@ impl Coordinator {
             memory: Arc::default(),
             changed: Arc::new(watch::Sender::new(0)),
         }
+    }
+
+    /// The service, for a server that a test builds.
+    pub fn service(&self) -> AgentLinkServer<Self> {
+        AgentLinkServer::new(self.clone())
     }
 
     /// Serves plain text on a free port of this machine.
@@ -259,6 +265,41 @@ impl AgentLink for Coordinator {
     }
 }
 
+/// A task for an action with a file as its input.
+pub fn task(action: &str, effect: EffectClass, file: &Path) -> Task {
+    Task {
+        attempt: AttemptId(uuid::Uuid::now_v7()),
+        job: JobKey(1),
+        fence: Fence(1),
+        epoch: Epoch(1),
+        work: Work::Action(action.to_owned()),
+        input: serde_json::json!({"file": file}).to_string().into(),
+        secrets: Vec::new(),
+        effect,
+        limits: Limits {
+            run_timeout_ms: 30_000,
+            cancel_grace_ms: 200,
+            ..Limits::default()
+        },
+        on_lost: OnLost::Wait,
+        labels: Vec::new(),
+        trace: String::new(),
+        process_id: "onboarding".to_owned(),
+        instance_key: 1,
+        job_type: "test".to_owned(),
+        locks: Vec::new(),
+    }
+}
+
+/// A data folder with a small journal and this policy.
+pub fn data_folder(folder: &Path, policy: &str) -> PathBuf {
+    let data = folder.join("agent");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("policy.toml"), policy).unwrap();
+    std::fs::write(data.join("agent.toml"), "journal_segment_bytes = 524288\n").unwrap();
+    data
+}
+
 /// A running agent; its drop ends it.
 pub struct Agent(pub Child);
 
@@ -299,7 +340,10 @@ impl Drop for Agent {
 pub fn counting_agent() -> PathBuf {
     let bin = Path::new(env!("CARGO_BIN_EXE_botswain-agent"));
     let path = bin.parent().unwrap().join("examples/counting_agent");
-    assert!(path.exists(), "run cargo test without --test, or build it: cargo build -p botswain-agent --example counting_agent");
+    assert!(
+        path.exists(),
+        "run cargo test without --test, or build it: cargo build -p botswain-agent --example counting_agent"
+    );
     path
 }
 
