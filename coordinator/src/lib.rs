@@ -1,5 +1,8 @@
 //! The coordinator's wiring: the single writer, dispatch, doors, and the command line on top.
 
+pub mod config;
 pub mod dispatch;
+pub mod fleet;
 pub mod runtime;
+pub mod server;
 pub mod workers;

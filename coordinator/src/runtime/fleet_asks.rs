@@ -32,7 +32,7 @@ impl Writer {
                 route.check().map_err(|error| {
                     Refusal::new(RefusalKind::InvalidArgument, error.to_string())
                 })?;
-                for condition in route.legs().filter_map(|leg| leg.condition.as_deref()) {
+                for condition in route.legs().filter_map(|leg| leg.when.as_deref()) {
                     botswain_feel::Expression::parse(condition).map_err(|error| {
                         let message = format!(
                             "the condition `{condition}` of route {job_type} is wrong: {error}"
