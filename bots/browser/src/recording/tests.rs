@@ -1,3 +1,5 @@
+//! What a recording may hold, and how it is told what it may not.
+
 use super::*;
 use expect_test::{Expect, expect};
 
