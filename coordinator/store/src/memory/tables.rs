@@ -106,7 +106,7 @@ impl Tables {
             Put::Definition(row) => drop(self.definitions.insert(row.key, *row)),
             Put::Message(row) => drop(self.messages.insert(row.key, row)),
             Put::MessageCorrelated(row) => {
-                drop(self.correlated.insert((row.message, row.process_id)))
+                self.correlated.insert((row.message, row.process_id));
             }
             Put::Deduplication(row) => drop(self.replies.insert((part, row.id), row)),
             Put::Attempt(row) => drop(self.attempts.insert((part, row.id), *row)),

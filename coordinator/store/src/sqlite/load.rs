@@ -47,7 +47,8 @@ pub(crate) fn one<R: Decode>(
         .optional()?)
 }
 
-fn by_key<R: Decode>(conn: &Connection, key: Key) -> Result<Option<R>, StoreError> {
+/// Reads the row of a key.
+pub(crate) fn by_key<R: Decode>(conn: &Connection, key: Key) -> Result<Option<R>, StoreError> {
     one(
         conn,
         "WHERE part = ?1 AND key = ?2",
