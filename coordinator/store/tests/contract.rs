@@ -1,5 +1,7 @@
 //! The contract: what every backend does, tried on each of them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use botswain_engine::process::{Name, Role};

@@ -1,5 +1,7 @@
 //! SQLite alone: the lock, formats, a full database, kills, readers.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use botswain_engine::{Event, Key, SegmentId, Symbol};

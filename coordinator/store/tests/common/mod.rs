@@ -1,8 +1,9 @@
 //! A world of instances that makes valid event sequences, as an engine would, from random choices.
 #![allow(
+    clippy::unwrap_used,
     dead_code,
     unreachable_pub,
-    reason = "each test program uses its part of this module"
+    reason = "each test program uses its part of this module, and a test fails by panicking"
 )]
 
 use botswain_engine::event::{Repeat, Todo, UserTaskDetails};
@@ -116,8 +117,8 @@ impl World {
             definition: self.definition,
             node: Symbol(0),
             variables: variables(&text),
-            business_id: (detail % 2 == 0).then(|| format!("order-{detail}").into()),
-            tags: if detail % 3 == 0 {
+            business_id: (detail.is_multiple_of(2)).then(|| format!("order-{detail}").into()),
+            tags: if detail.is_multiple_of(3) {
                 vec!["vip".into(), "a\"b".into()]
             } else {
                 Vec::new()
@@ -170,7 +171,7 @@ impl World {
             }
             8 => (self.incident(&mut instance.tokens[at]), false),
             9 => (self.attach(&mut instance.tokens[at], detail), false),
-            10 if detail % 4 == 0 => {
+            10 if detail.is_multiple_of(4) => {
                 let todo = vec![
                     Todo::Check {
                         segment: 0,
@@ -181,7 +182,7 @@ impl World {
                 (vec![(0, Event::Continued { todo })], false)
             }
             10 => (self.spawn(instance, at, detail), false),
-            11 if detail % 40 == 0 => (Self::end(instance, detail), true),
+            11 if detail.is_multiple_of(40) => (Self::end(instance, detail), true),
             _ => (self.enter(instance, pick, detail), false),
         }
     }
@@ -194,14 +195,14 @@ impl World {
             .collect();
         let (segment, scope) = match scopes.len() {
             0 => (0, instance.root),
-            n if pick % 2 == 0 => {
+            n if pick.is_multiple_of(2) => {
                 let scope = scopes[usize::from(pick) % n];
                 (scope.segment, scope.key)
             }
             _ => (0, instance.root),
         };
         let key = self.keys.take();
-        let payload = if detail % 7 == 0 {
+        let payload = if detail.is_multiple_of(7) {
             variables(r#"{"m":1}"#)
         } else {
             Variables::new()
@@ -210,7 +211,7 @@ impl World {
             token: key,
             node: Symbol(1 + u32::from(detail % 5)),
             scope,
-            flow: (detail % 2 == 0).then_some(Symbol(9)),
+            flow: (detail.is_multiple_of(2)).then_some(Symbol(9)),
             payload,
         };
         let waits = Waits::Nothing;
@@ -238,7 +239,11 @@ impl World {
         let event = match detail % 4 {
             0 => {
                 token.waits = Waits::Job(new);
-                let job_type = if detail % 8 == 0 { "crm.add" } else { "print" };
+                let job_type = if detail.is_multiple_of(8) {
+                    "crm.add"
+                } else {
+                    "print"
+                };
                 Event::JobOpened {
                     token: key,
                     job: new,
@@ -306,7 +311,7 @@ impl World {
                 2 => {
                     let (retries, retry_at) = (
                         i32::from(detail % 3),
-                        (detail % 4 == 0).then_some(self.now + 9),
+                        (detail.is_multiple_of(4)).then_some(self.now + 9),
                     );
                     (
                         Event::JobFailed {
@@ -337,7 +342,7 @@ impl World {
                         token: key,
                         job,
                         retries: 2,
-                        offered: detail % 4 == 0,
+                        offered: detail.is_multiple_of(4),
                     },
                     false,
                 ),
@@ -353,7 +358,7 @@ impl World {
                     true,
                 ),
                 1 => {
-                    let assignee = (detail % 2 == 0).then(|| "bob".into());
+                    let assignee = (detail.is_multiple_of(2)).then(|| "bob".into());
                     (
                         Event::UserTaskAssigned {
                             token: key,
@@ -365,7 +370,7 @@ impl World {
                 }
                 _ => (Event::UserTaskCancelled { token: key, task }, true),
             },
-            Waits::Timer(timer) if detail % 2 == 0 => {
+            Waits::Timer(timer) if detail.is_multiple_of(2) => {
                 (Event::TimerFired { token: key, timer }, true)
             }
             Waits::Timer(timer) => (Event::TimerCancelled { token: key, timer }, true),
@@ -424,7 +429,7 @@ impl World {
             token.segment,
             Event::TokenLeft {
                 token: token.key,
-                completed: detail % 2 == 0,
+                completed: detail.is_multiple_of(2),
             },
         )]
     }
@@ -458,7 +463,7 @@ impl World {
 
     fn attach(&mut self, token: &mut Token, detail: u8) -> Vec<(u32, Event)> {
         let event = match token.attached.take() {
-            Some(timer) if detail % 2 == 0 => Event::TimerFired {
+            Some(timer) if detail.is_multiple_of(2) => Event::TimerFired {
                 token: token.key,
                 timer,
             },
@@ -599,7 +604,7 @@ impl World {
         events.push((
             0,
             Event::InstanceEnded {
-                completed: detail % 2 == 0,
+                completed: detail.is_multiple_of(2),
             },
         ));
         events
