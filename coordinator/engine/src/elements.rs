@@ -153,7 +153,7 @@ pub(crate) fn flows_out(
         return Ok(node.outgoing.to_vec());
     }
     let mut over = Variables::new();
-    for (_, variables) in writes {
+    for (_, variables) in writes.iter().filter(|(written, _)| *written != at) {
         over.merge(variables);
     }
     // Conditions of an activity's flows are about the scope around it.

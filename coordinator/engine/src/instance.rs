@@ -225,10 +225,14 @@ pub struct Body {
     pub terminated: u32,
     /// The items, until all children have begun.
     pub items: Vec<Json>,
+    /// The bytes of the items.
+    pub items_bytes: usize,
     /// One bit for each child that ended.
     pub ended: Vec<u64>,
     /// The children's results, by index.
     pub outputs: Vec<Option<Json>>,
+    /// The bytes of the results.
+    pub outputs_bytes: usize,
 }
 
 impl Body {
@@ -383,18 +387,9 @@ impl Segment {
                     + token.pending.as_ref().map_or(0, Variables::bytes)
                     + token.attached.len() * size_of::<Attached>()
                     + token.body.as_ref().map_or(0, |body| {
-                        body.outputs.len() * size_of::<Option<Json>>()
-                            + body
-                                .outputs
-                                .iter()
-                                .flatten()
-                                .map(|json| json.as_str().len())
-                                .sum::<usize>()
-                            + body
-                                .items
-                                .iter()
-                                .map(|json| json.as_str().len() + size_of::<Json>())
-                                .sum::<usize>()
+                        (body.outputs.len() + body.items.len()) * size_of::<Option<Json>>()
+                            + body.outputs_bytes
+                            + body.items_bytes
                             + body.ended.len() * 8
                     })
             })

@@ -11,6 +11,23 @@ use smol_str::SmolStr;
 /// Variables to be set, each in its scope.
 pub(crate) type Writes = Vec<(At, Variables)>;
 
+/// What an element has when its work is done.
+pub(crate) struct Done {
+    /// Its own variables that are not set yet.
+    pub(crate) locals: Variables,
+    /// What its work gave.
+    pub(crate) payload: Variables,
+}
+
+impl Done {
+    /// What the element sees before what is around it.
+    pub(crate) fn seen(&self) -> Variables {
+        let mut seen = self.locals.clone();
+        seen.merge(&self.payload);
+        seen
+    }
+}
+
 impl Cx<'_> {
     /// The values of the element's own scope: later mappings see what earlier ones made.
     pub(crate) fn inputs(&self, at: At, node: &Node) -> Result<Variables, Problem> {
@@ -29,31 +46,35 @@ impl Cx<'_> {
 
     /// What an element that is done writes, and where: by its output mappings, or each value to the nearest scope that has
     /// the variable, from the element's own scope outwards, else to the root.
-    pub(crate) fn outputs(
-        &self,
-        at: At,
-        node: &Node,
-        payload: &Variables,
-    ) -> Result<Writes, Problem> {
+    pub(crate) fn outputs(&self, at: At, node: &Node, done: &Done) -> Result<Writes, Problem> {
         if node.outputs.is_empty() {
-            if payload.is_empty() {
+            if done.payload.is_empty() {
                 return Ok(Vec::new());
             }
-            let writes = self.propagate(at, payload.clone());
+            let (own, others): (Vec<_>, Vec<_>) = done
+                .payload
+                .iter()
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .partition(|(name, _)| done.locals.get(name).is_some());
+            let mut writes = self.propagate(at, Variables::from_iter(others));
+            if !own.is_empty() {
+                writes.push((at, Variables::from_iter(own)));
+            }
             for (scope, variables) in &writes {
                 self.check_size(*scope, node, variables)?;
             }
             return Ok(writes);
         }
-        let mut seen = payload.clone();
+        let before = done.seen();
+        let mut seen = before.clone();
         let mut results = Variables::new();
         for mapping in &node.outputs {
             let value = self.mapped(at, &seen, node, mapping, "the output mapping")?;
             let name = &mapping.target[0];
-            let before = results
+            let whole = results
                 .get(name)
-                .or_else(|| Lookup::new(self.instance(), at, payload).json(name));
-            let value = self.nested(mapping, value, before);
+                .or_else(|| Lookup::new(self.instance(), at, &before).json(name));
+            let value = self.nested(mapping, value, whole);
             seen.set(name.clone(), value.clone());
             results.set(name.clone(), value);
         }
@@ -105,9 +126,19 @@ impl Cx<'_> {
         }
     }
 
+    /// How large a scope is once these variables are written.
+    pub(crate) fn size_with(&self, at: At, more: &Variables) -> usize {
+        let have = self.token(at).variables();
+        let replaced: usize = more
+            .iter()
+            .filter_map(|(name, _)| have.get(name).map(|json| name.len() + json.bytes()))
+            .sum();
+        have.bytes() + more.bytes() - replaced
+    }
+
     /// Refuses what would make a scope too large.
     pub(crate) fn check_size(&self, at: At, node: &Node, more: &Variables) -> Result<(), Problem> {
-        let bytes = self.token(at).variables().bytes() + more.bytes();
+        let bytes = self.size_with(at, more);
         if bytes <= SCOPE_BYTES_MAX {
             return Ok(());
         }

@@ -175,6 +175,8 @@ pub struct MultiInstance {
     pub output_collection: Option<SmolStr>,
     /// A child's result.
     pub output_element: Option<Expression>,
+    /// The variable that the result is read from: each child has its own, so that children don't write each other's.
+    pub output_variable: Option<SmolStr>,
     /// When the rest is not needed any more.
     pub completion_condition: Option<Expression>,
 }

@@ -8,7 +8,7 @@ pub use commands::{create, step};
 
 use crate::event::{Event, Millis, Todo};
 use crate::incident::Problem;
-use crate::instance::{Instance, Segment, Token};
+use crate::instance::{Instance, Phase, Segment, Token};
 use crate::key::{Key, KeySource, ROOT_SEGMENT};
 use crate::process::{Node, Process};
 use crate::variables::Variables;
@@ -21,7 +21,7 @@ pub const WORK_PER_STEP_MAX: u32 = 200;
 /// How many elements a segment may activate without any input from outside before it is held as spinning.
 pub const ACTIVATIONS_MAX: u32 = 100_000;
 
-/// How many multi-instance children are begun, or ended, by one piece of work.
+/// How many multi-instance children one entry of the queue begins or ends; each of them counts as a piece of work.
 pub(crate) const CHILDREN_PER_WORK: u32 = 32;
 
 /// Everything that is not state: a step is a function of this, the process, the instance and the command.
@@ -102,6 +102,36 @@ impl<'a> Cx<'a> {
 
     pub(crate) fn push(&mut self, todo: Todo) {
         self.queue.push_back(todo);
+    }
+
+    /// Queues a look at a scope, behind all that is queued already; one look is enough.
+    pub(crate) fn look_at(&mut self, scope: At) {
+        let todo = Todo::Check {
+            segment: scope.segment,
+            scope: scope.token,
+        };
+        self.queue.retain(|queued| *queued != todo);
+        self.queue.push_back(todo);
+    }
+
+    /// Takes a share of what this step may do; false when nothing is left of it.
+    pub(crate) fn spend(&mut self) -> bool {
+        let left = self.work_left > 0;
+        self.work_left = self.work_left.saturating_sub(1);
+        left
+    }
+
+    /// Whether something around a token is being ended, so that the token waits for nothing but its own end.
+    pub(crate) fn is_ending(&self, at: At) -> bool {
+        std::iter::successors(self.scope(at), |at| self.scope(*at)).any(|around| {
+            let token = self.token(around);
+            match token.phase() {
+                Phase::Terminating => true,
+                // A body completes early when its completion condition holds: its other children are being ended.
+                Phase::Completing => token.body().is_some(),
+                Phase::Activating | Phase::Active => false,
+            }
+        })
     }
 
     pub(crate) fn fresh_key(&mut self) -> Key {

@@ -31,6 +31,12 @@ impl Json {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The length of the text.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl fmt::Debug for Json {

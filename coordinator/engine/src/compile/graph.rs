@@ -321,8 +321,13 @@ fn marker(element: &bpmn::Element, inner: NodeIdx, notes: &mut Notes) -> Option<
         .completion_condition
         .as_ref()
         .and_then(|text| notes.expression(here, "the completion condition", text));
+    let output_variable = output_element
+        .as_ref()
+        .and_then(path_begins_with)
+        .filter(|name| multi.input_element.as_deref() != Some(name.as_str()));
     Some(MultiInstance {
         inner,
+        output_variable,
         sequential: multi.sequential,
         input_collection,
         input_element: multi.input_element.as_deref().map(SmolStr::from),
@@ -330,6 +335,20 @@ fn marker(element: &bpmn::Element, inner: NodeIdx, notes: &mut Notes) -> Option<
         output_element,
         completion_condition,
     })
+}
+
+/// The variable of an expression that is a variable or a path inside one, and nothing more.
+fn path_begins_with(expression: &botswain_feel::Expression) -> Option<SmolStr> {
+    let [name] = expression.names() else {
+        return None;
+    };
+    let rest = expression.source().trim().strip_prefix(name.as_str())?;
+    let is_path = rest.is_empty()
+        || rest.starts_with('.')
+            && rest
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '.' | '_'));
+    is_path.then(|| name.clone())
 }
 
 fn flows(source: &bpmn::Process, places: &Places, notes: &mut Notes) -> Vec<Flow> {

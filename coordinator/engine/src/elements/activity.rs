@@ -2,6 +2,7 @@
 
 use crate::event::{Event, Millis, Repeat};
 use crate::incident::Problem;
+use crate::mapping::Done;
 use crate::process::{Element, Node, Symbol, Trigger};
 use crate::step::{At, Cx};
 use crate::triggers;
@@ -55,7 +56,7 @@ pub(super) fn prepare(cx: &Cx<'_>, at: At, node: &Node) -> Result<Prepared, Prob
                 // The key is asked of the scope around the activity: its inputs are not meant.
                 let outside = cx.scope(at).unwrap_or(at);
                 let (name, correlation_key) =
-                    triggers::message::awaited(cx, outside, event, message)?;
+                    triggers::message::awaited(cx, outside, &Variables::new(), event, message)?;
                 let once = boundary.interrupting;
                 watches.push(Watch::Message {
                     on: event.symbol,
@@ -132,16 +133,7 @@ pub(super) fn done_at_once<'a>(
 ) -> Result<(), Problem> {
     let locals = cx.inputs(at, node)?;
     let payload = work(cx, &locals)?;
-    if locals.is_empty() {
-        return cx.finish(at, node, &payload);
-    }
     // The inputs are the element's own variables: output mappings see them, and results of the same name stay inside.
-    cx.emit(
-        at.segment,
-        Event::VariablesSet {
-            scope: at.token,
-            variables: locals,
-        },
-    );
-    cx.finish(at, node, &payload)
+    // They are set together with the results, so that a try after an incident does not read them as if they came from outside.
+    cx.finish_with(at, node, Done { locals, payload })
 }

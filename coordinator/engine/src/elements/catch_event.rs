@@ -38,7 +38,8 @@ pub(super) fn enter_message(
     message: &MessageRef,
 ) -> Result<(), Problem> {
     let prepared = activity::prepare(cx, at, node)?;
-    let (name, correlation_key) = triggers::message::awaited(cx, at, node, message)?;
+    let (name, correlation_key) =
+        triggers::message::awaited(cx, at, &prepared.locals, node, message)?;
     activity::begin(cx, at, prepared);
     let (token, subscription, on) = (at.token, cx.fresh_key(), node.symbol);
     cx.emit(

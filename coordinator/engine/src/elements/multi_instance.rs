@@ -4,8 +4,8 @@ use super::activity;
 use crate::event::{Event, Todo};
 use crate::incident::{IncidentKind, Problem};
 use crate::instance::{Body, Parent, Phase};
-use crate::lookup::What;
-use crate::mapping::Writes;
+use crate::lookup::{SCOPE_BYTES_MAX, What};
+use crate::mapping::{Done, Writes};
 use crate::process::{MultiInstance, Node};
 use crate::step::{At, CHILDREN_PER_WORK, Cx};
 use crate::variables::{Json, Variables};
@@ -75,13 +75,19 @@ pub(super) fn cancel(cx: &mut Cx<'_>, at: At) {
     }
 }
 
-/// Begins the next children; a sequential body has one at a time.
+/// Begins the next children; a sequential body has one at a time, and the end of each asks for the next.
 pub(crate) fn spawn(cx: &mut Cx<'_>, at: At) {
-    for _ in 0..CHILDREN_PER_WORK {
+    for n in 0..CHILDREN_PER_WORK {
+        if n > 0 && !cx.spend() {
+            break;
+        }
         let Some(token) = cx.find(at) else { return };
         let (Some(body), Phase::Active) = (token.body(), token.phase()) else {
             return;
         };
+        if cx.is_ending(at) {
+            return;
+        }
         let Element { marker, inner } = element(cx, at);
         if body.spawned == body.total || (marker.sequential && body.active() > 0) {
             return;
@@ -89,6 +95,9 @@ pub(crate) fn spawn(cx: &mut Cx<'_>, at: At) {
         let index = body.spawned;
         let segment = body.first_segment + index;
         let mut locals = Variables::new();
+        if let Some(name) = &marker.output_variable {
+            locals.set(name.clone(), Json::from_trusted("null"));
+        }
         if let Some(name) = &marker.input_element {
             locals.set(name.clone(), body.items[index as usize].clone());
         }
@@ -114,6 +123,9 @@ pub(crate) fn spawn(cx: &mut Cx<'_>, at: At) {
             },
         );
         cx.activate(At { segment, token });
+        if marker.sequential {
+            return;
+        }
     }
     let more = cx
         .find(at)
@@ -127,17 +139,22 @@ pub(crate) fn spawn(cx: &mut Cx<'_>, at: At) {
     }
 }
 
-/// Ends the next children of a body that is ending. What is not in memory is left for a step that has it.
+/// Ends the next children of a body that is ending, from the index `from` on. What is not in memory is left for a step that
+/// has it.
 pub(crate) fn end_children(cx: &mut Cx<'_>, at: At, from: u32) -> Option<Todo> {
     let body = cx.find(at)?.body()?;
     let first = body.first_segment;
-    let batch: Vec<u32> = body.alive(from).take(CHILDREN_PER_WORK as usize).collect();
-    for index in batch {
-        let Some(child) = cx
+    let mut next = from;
+    for n in 0..CHILDREN_PER_WORK {
+        let index = cx.find(at)?.body()?.alive(next).next()?;
+        if n > 0 && !cx.spend() {
+            break;
+        }
+        let child = cx
             .instance()
             .segment(first + index)
-            .and_then(|segment| segment.first())
-        else {
+            .and_then(|segment| segment.first());
+        let Some(child) = child else {
             return Some(Todo::EndChildren {
                 segment: at.segment,
                 body: at.token,
@@ -149,28 +166,12 @@ pub(crate) fn end_children(cx: &mut Cx<'_>, at: At, from: u32) -> Option<Todo> {
             token: child.key(),
         };
         cx.terminate(child, None);
-        let next = index + 1;
-        let more = cx
-            .find(at)
-            .and_then(|token| token.body())
-            .is_some_and(|body| body.alive(next).next().is_some());
-        if !more {
-            return None;
-        }
-        if index + 1 == from + CHILDREN_PER_WORK {
-            cx.push(Todo::EndChildren {
-                segment: at.segment,
-                body: at.token,
-                from: next,
-            });
-            return None;
-        }
+        next = index + 1;
     }
-    let from = cx.find(at)?.body()?.alive(from + 1).next()?;
     cx.push(Todo::EndChildren {
         segment: at.segment,
         body: at.token,
-        from,
+        from: next,
     });
     None
 }
@@ -181,10 +182,10 @@ pub(crate) fn finish_child(
     at: At,
     node: &Node,
     marker: &MultiInstance,
-    payload: &Variables,
-    writes: Writes,
+    done: Done,
+    mut writes: Writes,
 ) -> Result<(), Problem> {
-    let mut over = payload.clone();
+    let mut over = done.seen();
     for (_, variables) in &writes {
         over.merge(variables);
     }
@@ -194,11 +195,13 @@ pub(crate) fn finish_child(
             let what = What::of("the output element", node);
             let found =
                 cx.evaluate_for(IncidentKind::ExtractValueError, at, &over, what, expression)?;
-            Some(Json::from_trusted(found.value.to_json()))
+            let output = Json::from_trusted(found.value.to_json());
+            check_results(cx, at, node, &output)?;
+            Some(output)
         }
     };
     let parent = cx.segment(at.segment).parent().expect("a child has a body");
-    let done = match &marker.completion_condition {
+    let is_enough = match &marker.completion_condition {
         None => false,
         Some(condition) => {
             let body = cx
@@ -229,6 +232,7 @@ pub(crate) fn finish_child(
         }
     };
     cx.release(at);
+    writes.insert(0, (at, done.locals));
     cx.write(writes);
     cx.emit(
         at.segment,
@@ -237,17 +241,39 @@ pub(crate) fn finish_child(
             completed: true,
         },
     );
-    child_ended(cx, parent, Some(output), done);
+    child_ended(cx, parent, Some(output), is_enough);
     Ok(())
 }
 
-/// Counts a child that ended: with an entry for the output collection when it completed. `done` tells that the completion
+/// Refuses a result that would make the output collection too large.
+fn check_results(cx: &Cx<'_>, at: At, node: &Node, output: &Json) -> Result<(), Problem> {
+    let parent = cx.segment(at.segment).parent().expect("a child has a body");
+    let body = At {
+        segment: parent.segment,
+        token: parent.body,
+    };
+    let have = cx
+        .token(body)
+        .body()
+        .expect("it planned this child")
+        .outputs_bytes;
+    if have + output.bytes() <= SCOPE_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "the results of '{}' grow beyond {SCOPE_BYTES_MAX} bytes: collect references instead of documents",
+        node.id
+    );
+    Err(Problem::new(IncidentKind::LimitExceeded, message))
+}
+
+/// Counts a child that ended: with an entry for the output collection when it completed. `is_enough` tells that the completion
 /// condition holds.
 pub(crate) fn child_ended(
     cx: &mut Cx<'_>,
     parent: Parent,
     result: Option<Option<Json>>,
-    done: bool,
+    is_enough: bool,
 ) {
     let at = At {
         segment: parent.segment,
@@ -277,7 +303,7 @@ pub(crate) fn child_ended(
             }
         }
         Phase::Activating | Phase::Active => {
-            if done {
+            if is_enough {
                 cx.emit(at.segment, Event::ChildrenDone { token: at.token });
                 if active > 0 {
                     cx.push(Todo::EndChildren {

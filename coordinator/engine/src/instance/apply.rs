@@ -7,7 +7,7 @@ use super::{
 use crate::event::{Event, Millis, Record};
 use crate::key::{Key, ROOT_SEGMENT, SegmentId};
 use crate::process::Symbol;
-use crate::variables::Variables;
+use crate::variables::{Json, Variables};
 
 impl Instance {
     /// Applies an event of one segment of the instance `root`.
@@ -303,9 +303,11 @@ impl Segment {
                     spawned: 0,
                     completed: 0,
                     terminated: 0,
+                    items_bytes: items.iter().map(Json::bytes).sum(),
                     items: items.clone(),
                     ended: vec![0; (*total as usize).div_ceil(64)],
                     outputs: Vec::new(),
+                    outputs_bytes: 0,
                 }));
             }
             Event::ChildrenSpawned { token, spawned } => {
@@ -313,6 +315,7 @@ impl Segment {
                 body.spawned = *spawned;
                 if body.spawned == body.total {
                     body.items = Vec::new();
+                    body.items_bytes = 0;
                 }
             }
             Event::ChildEnded {
@@ -332,6 +335,7 @@ impl Segment {
                     if body.outputs.is_empty() {
                         body.outputs = vec![None; body.total as usize];
                     }
+                    body.outputs_bytes += output.bytes();
                     body.outputs[*index as usize] = Some(output.clone());
                 }
             }
@@ -344,9 +348,7 @@ impl Segment {
             Event::TokenTerminating { token, then } => {
                 let token = self.at(*token);
                 token.phase = Phase::Terminating;
-                if let Some(then) = then {
-                    token.then = Some(Box::new(then.clone()));
-                }
+                token.then = then.clone().map(Box::new);
             }
             Event::TokenLeft { token, .. } => self.remove(*token),
             Event::IncidentRaised {

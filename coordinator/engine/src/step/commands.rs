@@ -7,6 +7,8 @@ use crate::event::Event;
 use crate::incident::{IncidentKind, Problem};
 use crate::instance::{AttachedTrigger, Instance, Job, JobState, Phase, Segment, Token, Wait};
 use crate::key::{Key, ROOT_SEGMENT};
+use crate::lookup::SCOPE_BYTES_MAX;
+use crate::mapping::Writes;
 use crate::process::{Element, PROCESS_NODE, Process, Symbol};
 use crate::triggers;
 use crate::variables::Variables;
@@ -65,16 +67,24 @@ pub fn step(
     number: u32,
     command: Command,
 ) -> Result<Decided, Rejection> {
-    let segment = instance.known(number);
-    let root = segment.id().root;
-    if segment.has_ended() {
+    let top = instance.known(ROOT_SEGMENT);
+    let root = top.id().root;
+    let Some(top_token) = top.first() else {
         return Err(Rejection::NotFound {
             what: "process instance",
             key: root,
         });
-    }
-    if instance.segments().any(Segment::is_stopped) && !matches!(command, Command::Cancel) {
-        return Err(Rejection::Stopped(root));
+    };
+    if top.is_stopped() {
+        // A stopped instance can be cancelled, and that may take several steps.
+        let ends = match command {
+            Command::Cancel => true,
+            Command::Continue => top_token.phase() == Phase::Terminating,
+            _ => false,
+        };
+        if !ends {
+            return Err(Rejection::Stopped(root));
+        }
     }
     let mut cx = Cx::new(env, process, instance, root);
     if let Some(header) = cx.instance.root().and_then(Segment::header) {
@@ -105,15 +115,9 @@ impl Cx<'_> {
             } => {
                 let at = self.open_job(number, job)?;
                 let token = at.token;
-                if !variables.is_empty() {
-                    self.emit(
-                        number,
-                        Event::VariablesSet {
-                            scope: token,
-                            variables,
-                        },
-                    );
-                }
+                let writes = vec![(at, variables)];
+                self.admit_size(&writes)?;
+                self.write(writes);
                 let text = message.clone();
                 let retries = retries.max(0);
                 self.emit(
@@ -260,6 +264,7 @@ impl Cx<'_> {
                 } else {
                     self.propagate(at, variables)
                 };
+                self.admit_size(&writes)?;
                 self.write(writes);
                 Ok(())
             }
@@ -272,7 +277,7 @@ impl Cx<'_> {
             }
             Command::Continue => Ok(()),
             Command::Stop { reason } => {
-                self.emit(number, Event::InstanceStopped { reason });
+                self.emit(ROOT_SEGMENT, Event::InstanceStopped { reason });
                 Ok(())
             }
         }
@@ -383,19 +388,22 @@ impl Cx<'_> {
                     },
                 );
             }
-            (Phase::Active, None) | (Phase::Terminating, _) => {}
+            // A scope whose results could not be handed on: nothing is active inside, and it completes.
+            (Phase::Active, None) => self.look_at(at),
+            (Phase::Terminating, _) => {}
             (Phase::Completing, _) => self.resume(at),
         }
         self.check_next(at);
         Ok(())
     }
 
+    /// Finds what a command is about. What only waits for its own end is not found: it is as good as cancelled.
     fn locate(
         &self,
         number: u32,
         holds: impl Fn(&Token) -> Option<Symbol>,
     ) -> Option<(At, Symbol)> {
-        self.segment(number).tokens().iter().find_map(|token| {
+        let found = self.segment(number).tokens().iter().find_map(|token| {
             holds(token).map(|on| {
                 (
                     At {
@@ -405,7 +413,23 @@ impl Cx<'_> {
                     on,
                 )
             })
-        })
+        });
+        found.filter(|(at, _)| !self.is_ending(*at))
+    }
+
+    /// Refuses variables from outside that would make a scope too large.
+    fn admit_size(&self, writes: &Writes) -> Result<(), Rejection> {
+        for (at, variables) in writes {
+            let bytes = self.size_with(*at, variables);
+            if bytes > SCOPE_BYTES_MAX {
+                return Err(Rejection::InvalidArgument(format!(
+                    "the variables make the scope '{}' {bytes} bytes large, the limit is {SCOPE_BYTES_MAX}: keep large \
+                     documents outside and pass a reference",
+                    at.token
+                )));
+            }
+        }
+        Ok(())
     }
 
     fn find_job(&self, number: u32, job: Key) -> Result<At, Rejection> {

@@ -2,7 +2,7 @@
 
 use super::{At, Cx, Ended};
 use crate::elements;
-use crate::event::{Event, Interruption, Todo};
+use crate::event::{Event, Interruption};
 use crate::instance::{Body, Phase, Token};
 use crate::key::Key;
 use std::collections::BTreeSet;
@@ -56,8 +56,8 @@ impl Cx<'_> {
     fn end(&mut self, at: At, then: Option<Interruption>) {
         let token = self.token(at);
         if token.phase() == Phase::Terminating {
-            // It is on its way out already; what comes after is decided by the one who asked last.
-            if then.is_some() {
+            // It is on its way out already. What was to come after it does not come when all around it ends.
+            if then.is_none() && token.then().is_some() {
                 self.emit(
                     at.segment,
                     Event::TokenTerminating {
@@ -129,16 +129,17 @@ impl Cx<'_> {
         if let Some(Interruption { boundary, payload }) = then {
             self.enter_next(scope, boundary, None, payload);
         }
-        self.push(Todo::Check {
-            segment: scope.segment,
-            scope: scope.token,
-        });
+        self.look_at(scope);
     }
 
     /// Ends the instance.
     pub(crate) fn end_instance(&mut self, completed: bool) {
         let top = self.root();
         let variables = self.token(top).variables().clone();
+        if self.instance().has_todo() {
+            // What was left over is about tokens that are gone.
+            self.emit(top.segment, Event::Continued { todo: Vec::new() });
+        }
         self.emit(
             top.segment,
             Event::TokenLeft {

@@ -4,8 +4,9 @@ use super::{ACTIVATIONS_MAX, At, Cx};
 use crate::elements;
 use crate::event::{Event, Todo};
 use crate::incident::{IncidentKind, Problem};
-use crate::instance::{AttachedTrigger, Phase, Token};
+use crate::instance::{AttachedTrigger, Body, Phase, Token, Wait};
 use crate::key::Key;
+use crate::mapping::Done;
 use crate::process::{Element, FlowIdx, Node, Symbol};
 use crate::variables::Variables;
 
@@ -14,11 +15,10 @@ impl<'a> Cx<'a> {
     pub(crate) fn work(&mut self) {
         let mut held_back = Vec::new();
         while let Some(todo) = self.queue.pop_front() {
-            if self.work_left == 0 {
+            if !self.spend() {
                 self.queue.push_front(todo);
                 break;
             }
-            self.work_left -= 1;
             match todo {
                 Todo::Enter {
                     segment,
@@ -90,10 +90,7 @@ impl<'a> Cx<'a> {
         if self.find(at).is_some()
             && let Some(scope) = self.scope(at)
         {
-            self.push(Todo::Check {
-                segment: scope.segment,
-                scope: scope.token,
-            });
+            self.look_at(scope);
         }
     }
 
@@ -102,18 +99,18 @@ impl<'a> Cx<'a> {
         if self
             .find(scope)
             .is_none_or(|token| token.phase() == Phase::Terminating)
+            || self.is_ending(scope)
         {
             return;
         }
         let node = self.process.named(symbol);
-        let Some(at) = elements::may_enter(self, scope, node, flow, payload) else {
-            self.push(Todo::Check {
-                segment: scope.segment,
-                scope: scope.token,
-            });
-            return;
-        };
-        self.activate(at);
+        if let Some(at) = elements::may_enter(self, scope, node, flow, payload) {
+            self.activate(at);
+        }
+        // Where the token went, some join may have lost its last hope.
+        if self.find(scope).is_some() && self.has_joins(scope.segment) {
+            self.look_at(scope);
+        }
     }
 
     /// Puts a token onto an element.
@@ -175,13 +172,28 @@ impl<'a> Cx<'a> {
         node: &'a Node,
         payload: &Variables,
     ) -> Result<(), Problem> {
-        let writes = self.outputs(at, node, payload)?;
+        let done = Done {
+            locals: Variables::new(),
+            payload: payload.clone(),
+        };
+        self.finish_with(at, node, done)
+    }
+
+    /// The same for an element whose own variables are not set yet.
+    pub(crate) fn finish_with(
+        &mut self,
+        at: At,
+        node: &'a Node,
+        done: Done,
+    ) -> Result<(), Problem> {
+        let mut writes = self.outputs(at, node, &done)?;
         let repeats = node.parent.map(|parent| &self.process.node(parent).element);
         if let Some(Element::MultiInstance(marker)) = repeats {
-            return elements::multi_instance::finish_child(self, at, node, marker, payload, writes);
+            return elements::multi_instance::finish_child(self, at, node, marker, done, writes);
         }
         let flows = elements::flows_out(self, at, node, &writes)?;
         self.release(at);
+        writes.insert(0, (at, done.locals));
         self.write(writes);
         self.leave(at, &flows);
         Ok(())
@@ -206,10 +218,7 @@ impl<'a> Cx<'a> {
             self.enter_next(scope, target, Some(flow.symbol), Variables::new());
         }
         if flows.is_empty() || self.has_joins(scope.segment) {
-            self.push(Todo::Check {
-                segment: scope.segment,
-                scope: scope.token,
-            });
+            self.look_at(scope);
         }
     }
 
@@ -239,14 +248,17 @@ impl<'a> Cx<'a> {
         let Some(token) = self.find(at) else { return };
         let (phase, children, incident) =
             (token.phase(), token.children(), token.incident().is_some());
-        let bodies_active = token.body().map_or(0, crate::instance::Body::active);
+        let bodies_active = token.body().map_or(0, Body::active);
+        let is_spent = matches!(token.wait(), Wait::Children)
+            && children == 0
+            && token
+                .body()
+                .is_none_or(|body| body.active() == 0 && body.spawned == body.total);
         match phase {
             Phase::Terminating if children == 0 && bodies_active == 0 => self.gone(at),
-            Phase::Active
-                if children == 0 && token.body().is_none() && !incident && !self.is_awaited(at) =>
-            {
-                self.resume(at);
-            }
+            // It is being ended from outside: its turn comes.
+            Phase::Activating | Phase::Active if self.is_ending(at) => {}
+            Phase::Active if is_spent && !incident && !self.is_awaited(at) => self.resume(at),
             Phase::Active if children > 0 => elements::recheck(self, at),
             Phase::Activating | Phase::Active | Phase::Completing | Phase::Terminating => {}
         }
@@ -256,7 +268,7 @@ impl<'a> Cx<'a> {
         self.segment(segment)
             .tokens()
             .iter()
-            .any(|token| matches!(token.wait(), crate::instance::Wait::Join { .. }))
+            .any(|token| matches!(token.wait(), Wait::Join { .. }))
     }
 
     /// The token that a key names in a segment, when it is still there.

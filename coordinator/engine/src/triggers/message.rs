@@ -14,14 +14,14 @@ use smol_str::SmolStr;
 pub(crate) fn awaited(
     cx: &Cx<'_>,
     at: At,
+    over: &Variables,
     node: &Node,
     message: &MessageRef,
 ) -> Result<(SmolStr, SmolStr), Problem> {
-    let none = Variables::new();
-    let name = cx.text(at, &none, What::of("the message name", node), &message.name)?;
+    let name = cx.text(at, over, What::of("the message name", node), &message.name)?;
     let key = cx.key_text(
         at,
-        &none,
+        over,
         What::of("the correlation key", node),
         &message.correlation_key,
     )?;

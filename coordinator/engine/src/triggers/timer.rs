@@ -158,15 +158,15 @@ fn cycle(now: Millis, text: &str) -> Result<(Millis, Option<Repeat>), TimeError>
         return Err(wrong("R0 never fires"));
     }
     let (start, every) = match (parts.next(), parts.next(), parts.next()) {
-        (Some(every), None, None) => (None, every),
-        (Some(start), Some(every), None) => (Some(date(start)?), every),
+        (Some(every), None, None) => (None, every.trim()),
+        (Some(start), Some(every), None) => (Some(date(start)?), every.trim()),
         _ => {
             return Err(wrong(
                 "expected R, an optional start and a duration, separated by /",
             ));
         }
     };
-    if every.trim().starts_with('-') || after(0, every)? == 0 {
+    if every.starts_with('-') || after(0, every)? == 0 {
         return Err(wrong("the duration must be longer than nothing"));
     }
     let due = match start {
