@@ -9,6 +9,7 @@ mod lock;
 mod prune;
 mod records;
 mod schema;
+mod tables;
 
 use crate::store::StoreError;
 use checkpoint::Checkpointer;
