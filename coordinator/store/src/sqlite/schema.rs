@@ -82,7 +82,7 @@ CREATE TABLE variable (
     part INTEGER NOT NULL, root INTEGER NOT NULL, scope INTEGER NOT NULL, name TEXT NOT NULL, value TEXT, digest BLOB,
     size INTEGER NOT NULL,
     PRIMARY KEY (root, scope, name)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE TABLE blob (
     part INTEGER NOT NULL, root INTEGER NOT NULL, digest BLOB NOT NULL, data TEXT NOT NULL,
     PRIMARY KEY (root, digest)
