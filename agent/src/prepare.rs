@@ -84,13 +84,15 @@ pub fn prepare(
     policy: &PolicyFile,
     at: LocalTime,
 ) -> Result<Prepared, Reason> {
-    let action = registry.find(&task.work, package)?;
+    let found = registry.find(&task.work, package)?;
+    let action = found.action;
     let input = json::object(&task.input)
         .map_err(|error| reason("invalid_input", format!("the input {error}")))?;
     let needs: Vec<Need> = action
         .needs(&input)
         .map_err(|error| reason("invalid_input", error.to_string()))?
         .into_iter()
+        .chain(found.declared)
         .map(resolved)
         .collect();
     let policy = policy.current().map_err(|error| Reason {
@@ -109,6 +111,7 @@ pub fn prepare(
     Ok(Prepared {
         effect: effect_class(action.effect()),
         locks: locks_of(&needs),
+        limit_ms: found.limit_ms,
     })
 }
 

@@ -121,6 +121,8 @@ pub struct Prepared {
     pub effect: EffectClass,
     /// Names that are held while it runs.
     pub locks: BTreeSet<String>,
+    /// How long the work says that it may take.
+    pub limit_ms: Option<Millis>,
 }
 
 /// How a run ended.
@@ -224,6 +226,7 @@ struct Live {
     activity: Activity,
     secrets: Vec<Secret>,
     locks: BTreeSet<String>,
+    limit_ms: Option<Millis>,
     arrived: Option<Millis>,
     lease_until: Option<Millis>,
     /// Why its last run was stopped, while a probe is asked what became of it.

@@ -33,6 +33,11 @@ pub fn main(registry: &Registry) -> ExitCode {
     processes::adopt_orphans();
     match take_socket().and_then(|socket| serve(socket, registry)) {
         Ok(()) => ExitCode::SUCCESS,
+        // The agent is gone, and with it everybody who could hear.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            processes::end_descendants(&BTreeSet::new());
+            ExitCode::FAILURE
+        }
         Err(error) => {
             tracing::error!(%error, "an attempt's process failed; it is started by the agent only");
             processes::end_descendants(&BTreeSet::new());
@@ -125,7 +130,7 @@ fn perform(begin: &Begin, registry: &Registry, cancel: Cancel, keeper: &mut Keep
         Err(error) => return refuse(format!("the package cannot be read: {error}")),
     };
     let action = match registry.find(&begin.work, package.as_deref()) {
-        Ok(action) => action,
+        Ok(found) => found.action,
         Err(reason) => return refuse(reason.text),
     };
     if let Err(problems) = schema::check(&action.input_schema(), &begin.input) {

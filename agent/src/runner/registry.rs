@@ -2,15 +2,26 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use botswain_action::{Action, EffectClass, Need};
 use botswain_proto::message::{self, ActionOffer, Reason, Work};
-use botswain_proto::package::{Driver, Effect, Manifest, Package, STEPS};
+use botswain_proto::package::{Driver, Effect, Manifest, OVERLAY, Package, RECORDING, STEPS};
 
 /// What can be done here, before the policy is asked.
 #[derive(Clone)]
 pub struct Registry {
     actions: Vec<Arc<dyn Action>>,
+}
+
+/// Work that was found.
+pub struct Found {
+    /// What does it.
+    pub action: Arc<dyn Action>,
+    /// What it uses of the machine beyond what its steps say.
+    pub declared: Vec<Need>,
+    /// How long it says that it may take.
+    pub limit_ms: Option<u64>,
 }
 
 impl std::fmt::Debug for Registry {
@@ -51,19 +62,30 @@ impl Registry {
             .collect()
     }
 
-    /// What the machine provides to bots, as far as this build has drivers for it.
+    /// What the machine provides to bots.
     pub fn provides(&self) -> Vec<String> {
-        vec!["device".to_owned()]
+        let mut provided = vec!["device".to_owned()];
+        if botswain_browser::Settings::from_env().preflight().is_ok() {
+            provided.push("browser".to_owned());
+        }
+        if std::env::var_os("DISPLAY").is_some_and(|display| !display.is_empty()) {
+            provided.push("desktop".to_owned());
+        }
+        provided
     }
 
     /// The action that does the work; a bot's package must be there already.
-    pub fn find(&self, work: &Work, package: Option<&[u8]>) -> Result<Arc<dyn Action>, Reason> {
+    pub fn find(&self, work: &Work, package: Option<&[u8]>) -> Result<Found, Reason> {
         match (work, package) {
             (Work::Action(name), _) => self
                 .actions
                 .iter()
                 .find(|action| action.name() == name)
-                .cloned()
+                .map(|action| Found {
+                    action: Arc::clone(action),
+                    declared: Vec::new(),
+                    limit_ms: None,
+                })
                 .ok_or_else(|| {
                     refusal(
                         "unknown_action",
@@ -83,8 +105,13 @@ impl Registry {
                         ),
                     ));
                 }
-                bot_of(&package)
-                    .map_err(|error| refusal("invalid_package", format!("{work}: {error}")))
+                let action = bot_of(&package)
+                    .map_err(|error| refusal("invalid_package", format!("{work}: {error}")))?;
+                Ok(Found {
+                    action,
+                    declared: declared(manifest),
+                    limit_ms: Some(manifest.limits.run_seconds.saturating_mul(1000)),
+                })
             }
             (Work::Bot(_), None) => Err(refusal(
                 "package_missing",
@@ -105,29 +132,78 @@ fn refusal(code: &str, text: String) -> Reason {
 
 fn bot_of(package: &Package) -> Result<Arc<dyn Action>, String> {
     let manifest = package.manifest();
-    match manifest.driver {
-        Driver::Device => {
-            let bot = botswain_device::Bot::new(about(manifest), text(package, STEPS)?);
-            Ok(Arc::new(bot.map_err(|error| error.to_string())?))
+    let told = |error: &dyn std::fmt::Display| error.to_string();
+    Ok(match manifest.driver {
+        Driver::Device => Arc::new(
+            botswain_device::Bot::new(about(manifest), text(package, STEPS)?)
+                .map_err(|error| told(&error))?,
+        ),
+        Driver::Desktop => Arc::new(
+            botswain_desktop::Bot::new(about(manifest), text(package, STEPS)?)
+                .map_err(|error| told(&error))?,
+        ),
+        Driver::Browser => {
+            let about = botswain_browser::About {
+                name: format!("{}@{}", manifest.name, manifest.version),
+                effect: effect(manifest.effect),
+                input: manifest.input.clone(),
+                output: manifest.output.clone(),
+                hosts: manifest.needs.hosts.clone(),
+                secrets: manifest.secrets.clone(),
+                step_limit: Duration::from_secs(manifest.limits.step_seconds),
+            };
+            let recording = package
+                .file(RECORDING)
+                .ok_or_else(|| format!("{RECORDING} is missing"))?;
+            let settings = botswain_browser::Settings::from_env();
+            let bot = botswain_browser::BrowserBot::new(
+                about,
+                recording,
+                package.file(OVERLAY),
+                settings,
+            );
+            Arc::new(bot.map_err(|error| told(&error))?)
         }
-        Driver::Desktop | Driver::Browser => Err(format!(
-            "this build of the agent has no driver for {} bots",
-            manifest.driver.word()
-        )),
-    }
+    })
+}
+
+/// What the manifest says beyond the steps; the policy is asked about both.
+fn declared(manifest: &Manifest) -> Vec<Need> {
+    let needs = &manifest.needs;
+    let programs = needs
+        .programs
+        .iter()
+        .filter(|program| !program.args.is_empty())
+        .map(|program| Need::Program {
+            path: program.path.clone(),
+            args: program.args.clone(),
+        });
+    let folders = needs.folders.iter().map(|folder| Need::Folder {
+        path: folder.path.clone(),
+        write: folder.write,
+    });
+    let devices = needs
+        .devices
+        .iter()
+        .map(|path| Need::Device { path: path.clone() });
+    programs.chain(folders).chain(devices).collect()
 }
 
 fn about(manifest: &Manifest) -> botswain_device::Manifest {
     botswain_device::Manifest {
         name: manifest.name.clone(),
-        effect: match manifest.effect {
-            Effect::Pure => EffectClass::Pure,
-            Effect::Idempotent => EffectClass::Idempotent,
-            Effect::Checkable => EffectClass::Checkable,
-            Effect::AtMostOnce => EffectClass::AtMostOnce,
-        },
+        effect: effect(manifest.effect),
         input_schema: manifest.input.clone(),
         output_schema: manifest.output.clone(),
+    }
+}
+
+fn effect(effect: Effect) -> EffectClass {
+    match effect {
+        Effect::Pure => EffectClass::Pure,
+        Effect::Idempotent => EffectClass::Idempotent,
+        Effect::Checkable => EffectClass::Checkable,
+        Effect::AtMostOnce => EffectClass::AtMostOnce,
     }
 }
 

@@ -202,6 +202,7 @@ impl Session {
             Live {
                 activity: Activity::Waiting,
                 locks,
+                limit_ms: prepared.limit_ms,
                 arrived: Some(arrived),
                 lease_until: (limits.lease_ms > 0).then(|| arrived + limits.lease_ms),
                 secrets: secrets.clone(),

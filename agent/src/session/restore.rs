@@ -33,6 +33,7 @@ impl Session {
                 activity: Activity::Checking,
                 secrets: Vec::new(),
                 locks: entry.task.locks.iter().cloned().collect::<BTreeSet<_>>(),
+                limit_ms: None,
                 arrived,
                 stopped: None,
                 // Where the machine was started anew nobody knows how old the lease is; it counts as just over.

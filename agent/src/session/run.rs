@@ -9,8 +9,8 @@ use super::intake::{reason, shortened};
 use super::ledger::{Phase, event};
 use super::verdict::{self, Interrupted};
 use super::{
-    Activity, GRACE_MS, Order, PROGRESS_MS, Prepared, Probed, RUN_MS, RUNS_MAX, Record, Run,
-    RunEnd, Running, Session, Stamp, Stopping,
+    Activity, GRACE_MS, Millis, Order, PROGRESS_MS, Prepared, Probed, RUN_MS, RUNS_MAX, Record,
+    Run, RunEnd, Running, Session, Stamp, Stopping,
 };
 
 /// Warnings that travel with an end, and their length.
@@ -56,10 +56,7 @@ impl Session {
             entry.runs > 0,
         );
         let task = entry.task.clone();
-        let limit_ms = match task.limits.run_timeout_ms {
-            0 => RUN_MS,
-            limit => limit.min(RUN_MS),
-        };
+        let limit_ms = self.limit_of(attempt, task.limits.run_timeout_ms);
         let grace = match task.limits.cancel_grace_ms {
             0 => GRACE_MS,
             grace => grace,
@@ -105,12 +102,23 @@ impl Session {
         self.orders.push(Order::Run(Box::new(run)));
     }
 
+    /// The shorter of what the coordinator gives and what the work asks for.
+    fn limit_of(&self, attempt: AttemptId, given: Millis) -> Millis {
+        let asked = self.live.get(&attempt).and_then(|live| live.limit_ms);
+        [Some(given), asked]
+            .into_iter()
+            .flatten()
+            .filter(|limit| *limit > 0)
+            .fold(RUN_MS, Millis::min)
+    }
+
     /// Work of an attempt from before a restart was found again, or may not be done any more.
     pub(super) fn checked_again(&mut self, attempt: AttemptId, result: Result<Prepared, Reason>) {
         match result {
             Ok(prepared) => {
                 if let Some(live) = self.live.get_mut(&attempt) {
                     live.locks.extend(prepared.locks);
+                    live.limit_ms = prepared.limit_ms;
                     live.activity = Activity::Waiting;
                     self.queue.push_back(attempt);
                 }
@@ -356,10 +364,7 @@ impl Session {
             return;
         };
         let task = entry.task.clone();
-        let limit_ms = match task.limits.run_timeout_ms {
-            0 => RUN_MS,
-            limit => limit.min(RUN_MS),
-        };
+        let limit_ms = self.limit_of(attempt, task.limits.run_timeout_ms);
         let (now, stamp) = (self.now, self.stamp);
         if let Some(live) = self.live.get_mut(&attempt) {
             live.activity = Activity::Running(Running {

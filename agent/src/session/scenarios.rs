@@ -183,6 +183,7 @@ impl Teller {
                         .map(ToString::to_string)
                         .into_iter()
                         .collect(),
+                    limit_ms: options.get("limit").map(|ms| ms.parse().unwrap()),
                 }),
             },
             "refused" => Input::Prepared {

@@ -76,6 +76,36 @@ fn a_run_over_its_limit_is_killed_after_its_grace() {
 }
 
 #[test]
+fn the_bots_own_limit_counts_where_it_is_shorter() {
+    check(
+        "connect
+         sync
+         task A timeout=10000
+         prepared A limit=2000
+         wait 2499
+         wait 1",
+        expect![[r#"
+            connect
+                send hello #1 j1 last #0 open []
+            sync
+                journal epoch 1
+                beat: 0 running, 2 slots free, 0 in the outbox
+            task A timeout=10000
+                prepare A
+            prepared A limit=2000
+                journal received A #1
+                journal started A #2
+                run A with 0 secrets
+                send event A Accepted #1
+                send event A Started #2
+            wait 2499
+            wait 1
+                kill A
+        "#]],
+    );
+}
+
+#[test]
 fn a_run_killed_past_its_commit_point_is_unknown() {
     check(
         "connect
