@@ -227,6 +227,8 @@ impl Desk {
             let Some(ticket) = self.pop(kind, leg) else {
                 break;
             };
+            // Out of the queue until it is put back: an older ticket of the same job must not count meanwhile.
+            self.entries[ticket.slot as usize].place = Place::Deciding;
             let refused: &[AgentId] = self.refusals.get(&ticket.key).map_or(&[], Vec::as_slice);
             let nobody_refused = refused.is_empty();
             let Some((agent, session)) = self.agents.pick(&wanted, refused) else {

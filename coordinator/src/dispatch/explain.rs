@@ -311,7 +311,7 @@ impl Desk {
                 }
                 None => "nobody".to_owned(),
             },
-            Place::Suspended => "nobody: an operator has to say how it goes on".to_owned(),
+            Place::Suspended => "nobody, until an operator says how it goes on".to_owned(),
             Place::Unrouted
             | Place::Unroutable
             | Place::Waiting

@@ -7,11 +7,11 @@ use std::fmt;
 use std::str::FromStr;
 
 /// Most legs of one route, choices and fallbacks together.
-pub const LEGS_MAX: usize = 16;
+pub(super) const LEGS_MAX: usize = 16;
 /// Longest name or condition in a route, in bytes.
-pub const TEXT_MAX_BYTES: usize = 4 * 1024;
+pub(super) const TEXT_MAX_BYTES: usize = 4 * 1024;
 /// The share that a leg without a stated weight gets, in percent.
-pub const WEIGHT_FULL: u32 = 100;
+pub(super) const WEIGHT_FULL: u32 = 100;
 
 /// Who may do a job: the text form is `bot:NAME@VERSION`, `action:NAME`, `connector:NAME`, `worker` or `person`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -151,7 +151,7 @@ impl Limits {
 
 /// Whether a second run changes nothing that the first one did not.
 #[must_use]
-pub const fn repeatable(effect: EffectClass) -> bool {
+pub(super) const fn repeatable(effect: EffectClass) -> bool {
     matches!(effect, EffectClass::Pure | EffectClass::Idempotent)
 }
 
@@ -443,7 +443,7 @@ impl Route {
 
 /// A number from 0 to 99 that depends on nothing but the texts: a raised weight keeps the jobs a leg already had.
 #[must_use]
-pub fn roll(job_type: &str, by: &[u8]) -> u32 {
+pub(super) fn roll(job_type: &str, by: &[u8]) -> u32 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in job_type.bytes().chain([0xff]).chain(by.iter().copied()) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
@@ -453,7 +453,7 @@ pub fn roll(job_type: &str, by: &[u8]) -> u32 {
 
 /// Spreads a number over all 64 bits.
 #[must_use]
-pub const fn mix(value: u64) -> u64 {
+pub(super) const fn mix(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

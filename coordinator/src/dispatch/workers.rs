@@ -1,13 +1,14 @@
 //! Workers: who asked for jobs of which type, and how many may still be sent.
 
+use super::desk::Desk;
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 use std::collections::VecDeque;
 
 /// Most credits that one subscription may pile up.
-pub const CREDITS_MAX: u32 = 1 << 20;
+pub(super) const CREDITS_MAX: u32 = 1 << 20;
 /// Most subscriptions of one session.
-pub const SUBSCRIPTIONS_MAX: usize = 4_096;
+pub(super) const SUBSCRIPTIONS_MAX: usize = 4_096;
 
 /// A connection of a worker or an agent, numbered by the runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -135,3 +136,105 @@ impl Workers {
 
 /// The subscriptions of one type that have credits, in turn.
 pub(super) type Ring = VecDeque<u32>;
+
+impl Desk {
+    /// A worker wants jobs until it says otherwise.
+    ///
+    /// # Errors
+    /// What is wrong with the subscription.
+    pub fn subscribe(
+        &mut self,
+        session: SessionId,
+        wish: Subscription,
+    ) -> Result<(), SubscribeRefused> {
+        self.add_subscriber(session, wish, None)
+    }
+
+    /// A worker wants jobs once: what is there, at most `credits`, or the first that come before `until` (monotonic).
+    ///
+    /// # Errors
+    /// What is wrong with the request.
+    pub fn request(
+        &mut self,
+        session: SessionId,
+        wish: Subscription,
+        until: u64,
+    ) -> Result<(), SubscribeRefused> {
+        self.add_subscriber(session, wish, Some(until))
+    }
+
+    fn add_subscriber(
+        &mut self,
+        session: SessionId,
+        wish: Subscription,
+        until: Option<u64>,
+    ) -> Result<(), SubscribeRefused> {
+        let kind = self.kind(&wish.job_type);
+        let place = self.workers.add(Subscriber {
+            session,
+            id: wish.id,
+            kind,
+            worker: wish.worker,
+            credits: wish.credits.min(CREDITS_MAX),
+            lease_ms: wish.lease_ms,
+            until,
+            queued: false,
+        })?;
+        if let Some(until) = until {
+            self.requests.insert((until, place), ());
+        }
+        self.enrol_in_ring(place);
+        Ok(())
+    }
+
+    /// A worker can take that many more jobs. Unknown subscriptions are passed over: they may just have ended.
+    pub fn credits(&mut self, session: SessionId, subscription: u32, more: u32) {
+        let Some(place) = self.workers.find(session, subscription) else {
+            return;
+        };
+        if let Some(subscriber) = self.workers.get_mut(place) {
+            subscriber.credits = subscriber.credits.saturating_add(more).min(CREDITS_MAX);
+        }
+        self.enrol_in_ring(place);
+    }
+
+    fn enrol_in_ring(&mut self, place: u32) {
+        let Some(subscriber) = self.workers.get_mut(place) else {
+            return;
+        };
+        if subscriber.credits > 0 && !subscriber.queued {
+            subscriber.queued = true;
+            let kind = subscriber.kind;
+            self.kinds[kind as usize].ring.push_back(place);
+            self.wake(kind);
+        }
+    }
+
+    /// The worker wants no more; the jobs it has stay with it.
+    pub fn unsubscribe(&mut self, session: SessionId, subscription: u32) {
+        if let Some(place) = self.workers.find(session, subscription) {
+            self.end_subscription(place);
+        }
+    }
+
+    /// The worker's connection is gone; its jobs stay with it until their leases end, because it may have done them.
+    pub fn worker_gone(&mut self, session: SessionId) {
+        for place in self.workers.of_session(session) {
+            self.end_subscription(place);
+        }
+    }
+
+    pub(super) fn end_subscription(&mut self, place: u32) {
+        let Some(gone) = self.workers.remove(place) else {
+            return;
+        };
+        if gone.queued {
+            self.kinds[gone.kind as usize]
+                .ring
+                .retain(|other| *other != place);
+        }
+        if let Some(until) = gone.until {
+            self.requests.remove(&(until, place));
+        }
+    }
+}

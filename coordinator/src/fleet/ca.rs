@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// How long an agent's certificate is good for.
-pub const LEAF_DAYS: u64 = 90;
+const LEAF_DAYS: u64 = 90;
 const SERVER_DAYS: u64 = 825;
 const CA_DAYS: u64 = 3650;
 /// Devices whose clocks are a little behind accept what was just issued.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// How many messages may wait for one agent: an offer and a cancellation for each attempt that it may hold.
-pub const WAITING_MAX: usize = 2 * OPEN_MAX;
+const WAITING_MAX: usize = 2 * OPEN_MAX;
 
 /// Why a message was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
