@@ -1,5 +1,6 @@
 //! The coordinator's wiring: the single writer, dispatch, doors, and the command line on top.
 
+pub mod api;
 pub mod config;
 pub mod dispatch;
 pub mod fleet;
