@@ -1,11 +1,15 @@
 //! Check: a scenario in words, and what is left to wait for afterwards, in words. Every test of the engine goes through it.
 //!
-//! After each command it also proves the engine's standing promises: what the events say is what the state says, no token waits
-//! without a reason, and nothing is left when an instance has ended.
+//! After each step it also proves the engine's standing promises: a checkpoint plus the events of the step is the state, what
+//! the events say is open is what the state says is open, no token waits without a reason, and nothing is left when an instance
+//! has ended.
+
+pub(crate) mod faults;
+mod ledger;
 
 use crate::command::{Command, Rejection, Start};
 use crate::compile;
-use crate::event::{Event, Millis, Record};
+use crate::event::{Millis, Record};
 use crate::instance::{AttachedTrigger, Instance, Segment, Token, Wait};
 use crate::key::{Key, KeySource, Partition, SegmentId};
 use crate::process::{Process, Symbol};
@@ -13,7 +17,9 @@ use crate::step::{Decided, Ended, Env, create, needs, step};
 use crate::variables::Variables;
 use crate::wait::{Reason, waiting};
 use expect_test::Expect;
+use ledger::Ledger;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 pub(crate) const START: Millis = 1_700_000_000_000;
 
@@ -30,7 +36,9 @@ pub(crate) enum Input {
     Resolve(&'static str),
     Retries(&'static str, i32),
     Set(&'static str),
+    Locally(&'static str, &'static str),
     Cancel,
+    Stop,
 }
 
 pub(crate) fn done(id: &'static str) -> Input {
@@ -59,15 +67,19 @@ pub(crate) fn check_with(
 }
 
 /// One instance and the world around it.
+#[derive(Clone)]
 pub(crate) struct Run {
-    pub(crate) process: Process,
+    pub(crate) process: Arc<Process>,
     pub(crate) instance: Instance,
     pub(crate) now: Millis,
     pub(crate) keys: KeySource,
     pub(crate) journal: Vec<(u32, Record)>,
     pub(crate) ended: Option<Ended>,
     pub(crate) root: Key,
-    rejections: Vec<Rejection>,
+    /// Whether what a step leaves over is done at once.
+    pub(crate) at_once: bool,
+    pub(crate) rejections: Vec<Rejection>,
+    ledger: Ledger,
     message: u64,
 }
 
@@ -75,10 +87,14 @@ impl Run {
     #[track_caller]
     pub(crate) fn start(model: &str, variables: &str) -> Run {
         let process = compile_one(model);
-        Run::of(process, Variables::from_json(variables).unwrap())
+        Run::of(
+            Arc::new(process),
+            Variables::from_json(variables).unwrap(),
+            true,
+        )
     }
 
-    pub(crate) fn of(process: Process, variables: Variables) -> Run {
+    pub(crate) fn of(process: Arc<Process>, variables: Variables, at_once: bool) -> Run {
         let mut keys = KeySource::new(Partition(1), 0);
         let definition = keys.take();
         let env = Env {
@@ -104,10 +120,12 @@ impl Run {
             journal: Vec::new(),
             ended: None,
             root,
+            at_once,
             rejections: Vec::new(),
+            ledger: Ledger::default(),
             message: 0,
         };
-        run.took(decided);
+        run.took(&[], decided);
         run.go_on();
         run
     }
@@ -117,6 +135,22 @@ impl Run {
         match input {
             Input::Wait(span) => self.pass(span),
             Input::Cancel => self.command(0, Command::Cancel),
+            Input::Stop => {
+                let reason = "a bug".to_owned();
+                self.command(0, Command::Stop { reason });
+            }
+            Input::Locally(id, variables) => {
+                let (segment, scope) = self.find(id, |token| Some(token.key()));
+                let variables = Variables::from_json(variables).unwrap();
+                self.command(
+                    segment,
+                    Command::SetVariables {
+                        scope,
+                        variables,
+                        local: true,
+                    },
+                );
+            }
             Input::Set(variables) => {
                 let (scope, variables) = (self.root, Variables::from_json(variables).unwrap());
                 self.command(
@@ -277,7 +311,7 @@ impl Run {
     }
 
     pub(crate) fn command(&mut self, segment: u32, command: Command) {
-        let before = self.instance.clone();
+        let checkpoint = self.checkpoint();
         let env = Env {
             now: self.now,
             seed: self.now.cast_unsigned(),
@@ -285,12 +319,13 @@ impl Run {
         };
         match step(env, &self.process, &mut self.instance, segment, command) {
             Ok(decided) => {
-                self.took(decided);
+                self.took(&checkpoint, decided);
                 self.go_on();
             }
             Err(rejection) => {
                 assert_eq!(
-                    before, self.instance,
+                    restored(&checkpoint),
+                    self.instance,
                     "a refusal leaves the instance untouched"
                 );
                 self.rejections.push(rejection);
@@ -299,51 +334,68 @@ impl Run {
     }
 
     fn go_on(&mut self) {
-        while self.ended.is_none() && self.instance.has_todo() {
-            assert_eq!(
-                needs(&self.instance),
-                Vec::<u32>::new(),
-                "all segments are in memory here"
-            );
-            let env = Env {
-                now: self.now,
-                seed: 3,
-                keys: &mut self.keys,
-            };
-            let decided =
-                step(env, &self.process, &mut self.instance, 0, Command::Continue).unwrap();
-            self.took(decided);
+        while self.at_once && self.ended.is_none() && self.instance.has_todo() {
+            self.proceed();
         }
+        self.prove();
+        if self.at_once || self.ended.is_some() {
+            self.prove_by_journal();
+        }
+    }
+
+    /// Does what a step left over.
+    pub(crate) fn proceed(&mut self) {
+        assert_eq!(
+            needs(&self.instance),
+            Vec::<u32>::new(),
+            "all segments are in memory here"
+        );
+        let checkpoint = self.checkpoint();
+        let env = Env {
+            now: self.now,
+            seed: 3,
+            keys: &mut self.keys,
+        };
+        let decided = step(env, &self.process, &mut self.instance, 0, Command::Continue).unwrap();
+        self.took(&checkpoint, decided);
         self.prove();
     }
 
-    fn took(&mut self, decided: Decided) {
-        for (segment, event) in decided.events {
-            self.journal.push((
-                segment,
-                Record {
-                    at: self.now,
-                    events: vec![event],
-                },
-            ));
+    fn checkpoint(&self) -> Vec<Vec<u8>> {
+        let sealed = |segment: &Segment| postcard::to_stdvec(segment).unwrap();
+        self.instance.segments().map(sealed).collect()
+    }
+
+    fn took(&mut self, checkpoint: &[Vec<u8>], decided: Decided) {
+        let mut reloaded = restored(checkpoint);
+        for (number, event) in decided.events {
+            self.ledger.hear(&event);
+            let record = Record {
+                at: self.now,
+                events: vec![event],
+            };
+            let stored = postcard::to_stdvec(&record).unwrap();
+            let read: Record = postcard::from_bytes(&stored).unwrap();
+            assert_eq!(read, record, "an event is read as it was written");
+            let root = self.root;
+            reloaded.replay(SegmentId { root, number }, &read);
+            self.journal.push((number, record));
         }
+        assert_eq!(
+            reloaded, self.instance,
+            "a checkpoint and what happened since is the state"
+        );
         if decided.ended.is_some() {
             self.ended = decided.ended;
         }
     }
 
     fn prove(&self) {
-        let mut replayed = Instance::new();
-        for (number, record) in &self.journal {
-            replayed.replay(
-                SegmentId {
-                    root: self.root,
-                    number: *number,
-                },
-                record,
-            );
-        }
-        assert_eq!(replayed, self.instance, "replay equals live");
+        assert_eq!(
+            self.ledger,
+            Ledger::of(&self.instance, self.root),
+            "what was opened and not closed is what is open"
+        );
         for open in waiting(&self.process, &self.instance) {
             let id = self.process.id_of(open.node);
             assert!(
@@ -352,14 +404,40 @@ impl Run {
                 self.instance
             );
         }
+        for segment in self.instance.segments() {
+            for token in segment.tokens() {
+                let inside = segment
+                    .tokens()
+                    .iter()
+                    .filter(|other| other.scope() == Some(token.key()))
+                    .count();
+                assert_eq!(
+                    inside,
+                    token.children() as usize,
+                    "tokens inside are counted"
+                );
+            }
+        }
         if self.ended.is_some() {
             assert!(
                 self.instance.segments().all(Segment::has_ended),
                 "nothing is left: {:#?}",
                 self.instance
             );
-            prove_nothing_open(&self.journal);
+            assert!(!self.instance.has_todo(), "nothing is left to do");
         }
+    }
+
+    fn prove_by_journal(&self) {
+        let mut replayed = Instance::new();
+        for (number, record) in &self.journal {
+            let id = SegmentId {
+                root: self.root,
+                number: *number,
+            };
+            replayed.replay(id, record);
+        }
+        assert_eq!(replayed, self.instance, "replay equals live");
     }
 
     pub(crate) fn story(&self) -> String {
@@ -446,45 +524,10 @@ pub(crate) fn compile_one(model: &str) -> Process {
     }
 }
 
-/// Everything that was opened was closed: jobs, timers, subscriptions, user tasks, incidents, tokens.
-fn prove_nothing_open(journal: &[(u32, Record)]) {
-    let mut open = std::collections::BTreeMap::new();
-    for event in journal.iter().flat_map(|(_, record)| &record.events) {
-        match event {
-            Event::JobOpened { job: key, .. }
-            | Event::TimerSet { timer: key, .. }
-            | Event::SubscriptionOpened {
-                subscription: key, ..
-            }
-            | Event::UserTaskOpened { task: key, .. }
-            | Event::IncidentRaised { incident: key, .. }
-            | Event::TokenEntered { token: key, .. }
-            | Event::ChildStarted { token: key, .. } => {
-                open.insert(*key, event);
-            }
-            Event::JobCompleted { job: key, .. }
-            | Event::JobCancelled { job: key, .. }
-            | Event::JobErrorThrown {
-                job: key,
-                caught: true,
-                ..
-            }
-            | Event::TimerFired { timer: key, .. }
-            | Event::TimerCancelled { timer: key, .. }
-            | Event::SubscriptionClosed {
-                subscription: key, ..
-            }
-            | Event::UserTaskCompleted { task: key, .. }
-            | Event::UserTaskCancelled { task: key, .. }
-            | Event::IncidentResolved { incident: key, .. }
-            | Event::TokenLeft { token: key, .. } => {
-                open.remove(key);
-            }
-            _ => {}
-        }
+fn restored(checkpoint: &[Vec<u8>]) -> Instance {
+    let mut instance = Instance::new();
+    for sealed in checkpoint {
+        instance.load(postcard::from_bytes(sealed).unwrap());
     }
-    assert!(
-        open.is_empty(),
-        "the instance ended and left open: {open:#?}"
-    );
+    instance
 }

@@ -11,6 +11,8 @@ mod compile;
 mod elements;
 mod lookup;
 mod mapping;
+#[cfg(test)]
+mod properties;
 mod step;
 mod triggers;
 mod wait;

@@ -90,12 +90,17 @@ impl<'a> Cx<'a> {
             queue: VecDeque::new(),
             later: Vec::new(),
             later_changed: false,
-            work_left: WORK_PER_STEP_MAX,
+            work_left: work_per_step(),
         }
     }
 
     /// Applies an event first and records it second, so that what follows in this step sees the new state.
     pub(crate) fn emit(&mut self, segment: u32, event: Event) {
+        #[cfg(test)]
+        if crate::check::faults::has(crate::check::faults::Fault::ForgetsToApply, &event) {
+            self.decided.events.push((segment, event));
+            return;
+        }
         self.instance.apply(self.root, segment, self.now, &event);
         self.decided.events.push((segment, event));
     }
@@ -219,6 +224,10 @@ impl<'a> Cx<'a> {
 
     /// Forgets tokens that are on their way into a scope that ends.
     pub(crate) fn forget(&mut self, scope: At) {
+        #[cfg(test)]
+        if crate::check::faults::is(crate::check::faults::Fault::EntersEndedScopes) {
+            return;
+        }
         let keep = |todo: &Todo| !matches!(todo, Todo::Enter { segment, scope: key, .. } if *segment == scope.segment && *key == scope.token);
         self.queue.retain(keep);
         let before = self.later.len();
@@ -235,6 +244,17 @@ impl<'a> Cx<'a> {
         }
         self.decided
     }
+}
+
+#[cfg(not(test))]
+const fn work_per_step() -> u32 {
+    WORK_PER_STEP_MAX
+}
+
+/// Tests give a step less to do, so that what is left over meets every other command.
+#[cfg(test)]
+fn work_per_step() -> u32 {
+    crate::check::faults::work_per_step()
 }
 
 /// The scope around a token: in the same segment, or the body that the segment is a child of.
