@@ -6,6 +6,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("cargo:rerun-if-changed={file}");
     }
     let descriptors = protox::compile(files, ["."])?;
+    // The wire's shape, which a test compares with the one that was released.
+    let shape = std::path::Path::new(&std::env::var("OUT_DIR")?).join("wire.bin");
+    std::fs::write(shape, prost::Message::encode_to_vec(&descriptors))?;
     // Payloads are `Bytes`: a slice of the received frame, not a copy of it.
     tonic_prost_build::configure()
         .bytes(".")

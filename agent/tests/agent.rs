@@ -1,5 +1,7 @@
 //! The real program against a small coordinator: enrolment, mutual TLS, policy, limits, evidence, bots.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use std::fs;
@@ -204,7 +206,7 @@ async fn a_used_up_token_is_refused_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let other = Token {
         secret: "zyxwvutsrqponmlkjihgfedcba".to_owned(),
-        ..secure.token.clone()
+        ..secure.token
     };
     let (enrolled, error) =
         tokio::task::block_in_place(|| enrol_with(&secure, &other, folder.path()));

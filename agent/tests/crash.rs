@@ -1,5 +1,7 @@
 //! Crashes: a real agent is killed at every moment of its journal's life, for every effect class, and effects are counted outside.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod support;
 
 use std::fs;

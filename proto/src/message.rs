@@ -1,13 +1,14 @@
 //! Messages between agents and the coordinator as checked types: what the wire's doors turn text and numbers into.
 
 mod from_agent;
+mod hello;
 mod kinds;
 mod to_agent;
 
 pub use from_agent::{
-    ActionOffer, Beat, BotOffer, BpmnError, Capabilities, EvidenceRef, FromAgent, Hello,
-    OpenAttempt, Progress, Reason, SyncItem, Tail, TaskEvent,
+    Beat, BpmnError, EvidenceRef, FromAgent, Progress, Reason, SyncItem, Tail, TaskEvent,
 };
+pub use hello::{ActionOffer, BotOffer, Capabilities, Hello, OpenAttempt};
 pub use kinds::{EffectClass, Happened, Known, OnLost, State, Verdict};
 pub use to_agent::{BotRef, Cancel, Limits, Receipt, Secret, Sync, Task, ToAgent, Work};
 

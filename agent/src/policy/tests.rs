@@ -317,3 +317,26 @@ fn a_policy_with_a_mistake_says_where_it_is() {
     check("[[allow]]\nbots = [\"a@sha256:1\"]\n", "SHA-256");
     check(&" ".repeat(300_000), "at most");
 }
+
+#[test]
+fn the_policy_of_the_readme_is_in_order() {
+    let readme = include_str!("../../README.md");
+    let policy = readme.split("```toml").nth(1).unwrap();
+    let policy = parse(policy.split("```").next().unwrap()).unwrap();
+    assert!(policy.may_allow("command.run"));
+    let letters = Work::Bot(BotRef {
+        name: "write-letter".to_owned(),
+        version: "1".to_owned(),
+        digest: Digest::of(b"bot"),
+    });
+    let rule = policy.decide(&Question {
+        work: &letters,
+        job_type: "letter.write",
+        needs: &[
+            Need::DesktopSession,
+            folder("/home/anna/letters/a.txt", true),
+        ],
+        at: MONDAY_NOON,
+    });
+    assert_eq!(rule.unwrap(), "letters");
+}

@@ -61,7 +61,7 @@ impl Session {
             .live
             .get(&attempt)
             .is_some_and(|live| matches!(live.activity, Activity::Waiting));
-        if !waits || !self.start_by(attempt).is_some_and(|due| self.now >= due) {
+        if !waits || self.start_by(attempt).is_none_or(|due| self.now < due) {
             return;
         }
         self.finish(attempt, |end| {
@@ -76,7 +76,7 @@ impl Session {
         let Some(live) = self.live.get_mut(&attempt) else {
             return;
         };
-        if !live.lease_until.is_some_and(|until| now >= until) {
+        if live.lease_until.is_none_or(|until| now < until) {
             return;
         }
         live.lease_until = None;

@@ -1,6 +1,11 @@
 //! A small coordinator for tests: it keeps what it acknowledged, offers a task until it is accepted, and counts ends.
 
-#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "support of tests, each of which uses a part of it"
+)]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
