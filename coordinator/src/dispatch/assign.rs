@@ -175,6 +175,7 @@ impl Desk {
                 };
                 let entry = &mut self.entries[ticket.slot as usize];
                 entry.fence += 1;
+                entry.by_worker = true;
                 entry.place = Place::Worker(session, subscription);
                 out.push(Assignment {
                     job: entry.key,
@@ -387,6 +388,7 @@ impl Desk {
         let begins_now = !matches!(holder, HolderName::Agent(_));
         let entry = &mut self.entries[slot as usize];
         entry.fence += 1;
+        entry.by_worker = false;
         entry.tries += 1;
         entry.place = Place::Attempt(id);
         let row = AttemptRow {

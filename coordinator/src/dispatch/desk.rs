@@ -152,6 +152,8 @@ pub(super) struct Entry {
     pub(super) priority: i32,
     pub(super) retries: i32,
     pub(super) fence: u64,
+    /// Whether the fence was given to a worker, and not to an attempt.
+    pub(super) by_worker: bool,
     pub(super) leg: u8,
     /// Choose the leg after `leg` instead of the first one.
     pub(super) after: bool,
@@ -263,6 +265,8 @@ impl Desk {
             priority: job.priority,
             retries: job.retries,
             fence: job.fence,
+            // Of a job out of the store nobody knows whose the fence was; only who was given it can name it.
+            by_worker: job.fence > 0,
             leg: 0,
             after: false,
             tries: 0,
@@ -372,19 +376,25 @@ impl Desk {
         };
         let entry = &self.entries[slot as usize];
         let route = &self.kinds[entry.kind as usize].route;
-        let on_worker_leg = match entry.place {
-            Place::Worker(..) => true,
-            Place::Waiting
-            | Place::Delayed(_)
-            | Place::Suspended
-            | Place::NoRetries
-            | Place::Deciding => route
-                .leg(entry.leg)
-                .is_some_and(|leg| leg.kind == LegKind::Worker),
-            Place::Unrouted | Place::Unroutable => fence != 0,
-            Place::Attempt(_) => false,
+        let worker_leg = || {
+            let leg = route.leg(entry.leg);
+            leg.is_some_and(|leg| leg.kind == LegKind::Worker)
         };
-        if !on_worker_leg {
+        let open_to_workers = match entry.place {
+            Place::Worker(..) => true,
+            Place::Attempt(_) => false,
+            // What an attempt left in doubt is no worker's to decide, even if the route was changed to workers since.
+            Place::Suspended => entry.by_worker,
+            Place::Waiting | Place::Delayed(_) | Place::NoRetries | Place::Deciding => {
+                if fence == 0 {
+                    worker_leg()
+                } else {
+                    entry.by_worker
+                }
+            }
+            Place::Unrouted | Place::Unroutable => fence != 0 && entry.by_worker,
+        };
+        if !open_to_workers {
             return Err(ResultRefused::NotHeld {
                 job,
                 by: self.holder_in_words(entry),

@@ -67,6 +67,7 @@ impl Desk {
             priority: job.priority,
             retries: job.retries,
             fence: job.fence,
+            by_worker: matches!(hold, StoredHold::Worker { .. }),
             leg: at.unwrap_or(0),
             after: false,
             tries: 1,

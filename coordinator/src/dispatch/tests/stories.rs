@@ -569,6 +569,37 @@ fn a_lost_journal_makes_unknown_what_must_not_be_repeated() {
 }
 
 #[test]
+fn a_route_to_workers_does_not_let_them_decide_what_an_attempt_left_in_doubt() {
+    check(
+        "bot pay@1 at_most_once
+         agent anna slots=1
+         route pay bot:pay@1
+         open 1 pay
+         accepted a1
+         route pay worker
+         back anna slots=1 journal_lost
+         fail 1 fence=1 retries=1
+         done 1",
+        expect![[r#"
+            bot pay@1 at_most_once
+            agent anna slots=1
+            route pay bot:pay@1
+            open 1 pay
+              1 -> anna as a1 by bot:pay@1 (fence 1)
+            accepted a1
+              committed
+            route pay worker
+            back anna slots=1 journal_lost
+              1 waits for a person: bot:pay@1: the agent lost its journal: it may have happened (nobody can tell from here), and must not be repeated unseen; look at the evidence, then complete the job or give it retries
+            fail 1 fence=1 retries=1
+              job 1 is not open to workers: it is with nobody, until an operator says how it goes on
+            done 1
+              job 1 is not open to workers: it is with nobody, until an operator says how it goes on
+        "#]],
+    );
+}
+
+#[test]
 fn an_agent_that_knows_a_later_attempt_is_believed() {
     check(
         "bot pay@1 at_most_once
