@@ -18,6 +18,8 @@ pub struct Config {
     pub http_port: u16,
     /// gRPC: workers and Zeebe's gateway. 0 takes a free port.
     pub grpc_port: u16,
+    /// The address of the agents' door, which is safe to open: mutual TLS.
+    pub agents_listen: IpAddr,
     /// gRPC over mutual TLS: agents; enrolment over HTTPS on the same port. 0 takes a free port.
     pub agents_port: u16,
     /// Names and addresses under which agents reach this machine, for the certificate.
@@ -30,6 +32,10 @@ pub struct Config {
     pub secrets: Option<PathBuf>,
     /// The folder with the connectors' definitions, one TOML file each.
     pub connectors: Option<PathBuf>,
+    /// The hosts that REST tasks of models may call by the connector `http-json`: `name`, `name:port`, `name:*` or `*.name`.
+    pub rest_hosts: Vec<String>,
+    /// The secrets that REST tasks of models may use.
+    pub rest_secrets: Vec<String>,
     /// How much of the instances stays in memory, in MiB.
     pub memory_mib: usize,
     /// The largest size of the database, in MiB; none means as large as the disk.
@@ -47,6 +53,7 @@ impl Default for Config {
         Config {
             data: default_data(),
             listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            agents_listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
             http_port: 8080,
             grpc_port: 26500,
             agents_port: 26511,
@@ -55,7 +62,9 @@ impl Default for Config {
             dev: false,
             secrets: None,
             connectors: None,
-            memory_mib: 16,
+            rest_hosts: Vec::new(),
+            rest_secrets: Vec::new(),
+            memory_mib: 64,
             database_mib_max: None,
             retention_days: 30,
             log: "info".to_owned(),
@@ -109,6 +118,12 @@ impl Config {
             );
         }
         Ok(())
+    }
+
+    /// The address of the agents' door.
+    #[must_use]
+    pub fn agents_address(&self) -> SocketAddr {
+        SocketAddr::new(self.agents_listen, self.agents_port)
     }
 
     /// The address of a door.

@@ -45,6 +45,9 @@ struct Serve {
     /// The port of agents; 0 takes a free one.
     #[arg(long)]
     agents_port: Option<u16>,
+    /// Agents may also speak without TLS on this port of the loopback address; for tests.
+    #[arg(long)]
+    agents_plaintext_port: Option<u16>,
     /// The file with the secrets of connectors and bots.
     #[arg(long, value_name = "FILE")]
     secrets: Option<PathBuf>,
@@ -74,6 +77,7 @@ fn serve(flags: Serve) -> anyhow::Result<ExitCode> {
     config.http_port = flags.http_port.unwrap_or(config.http_port);
     config.grpc_port = flags.grpc_port.unwrap_or(config.grpc_port);
     config.agents_port = flags.agents_port.unwrap_or(config.agents_port);
+    config.agents_plaintext_port = flags.agents_plaintext_port.or(config.agents_plaintext_port);
     config.secrets = flags.secrets.or(config.secrets);
     config.connectors = flags.connectors.or(config.connectors);
     log(&config)?;
@@ -95,7 +99,18 @@ fn serve(flags: Serve) -> anyhow::Result<ExitCode> {
 /// One line for programs that start a coordinator: where each door is.
 #[expect(clippy::print_stdout, reason = "whoever started the program reads the line")]
 fn announce(server: &Server) {
-    println!("{}", serde_json::json!({ "http": server.http.to_string(), "grpc": server.grpc.to_string() }));
+    let mut line = serde_json::json!({
+        "http": server.http.to_string(),
+        "grpc": server.grpc.to_string(),
+        "agents": server.agents.to_string(),
+    });
+    if let Some(plaintext) = server.agents_plaintext {
+        line["agentsPlaintext"] = plaintext.to_string().into();
+    }
+    println!("{line}");
+    if let Some(token) = &server.new_token {
+        eprintln!("the token of HTTP, shown this once: {token}");
+    }
 }
 
 fn log(config: &Config) -> anyhow::Result<()> {

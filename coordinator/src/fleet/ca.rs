@@ -91,6 +91,13 @@ pub struct Ca {
     issuer: Issuer<'static, KeyPair>,
 }
 
+impl std::fmt::Debug for Ca {
+    /// Without the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ca").field("fingerprint", &self.fingerprint()).finish_non_exhaustive()
+    }
+}
+
 impl Ca {
     /// Reads the authority from its folder, or makes one there at the first start.
     ///

@@ -119,6 +119,7 @@ pub fn unique_name(wish: &str, taken: impl Fn(&AgentId) -> bool) -> AgentId {
 }
 
 /// A request for a certificate, whose maker has the key.
+#[derive(Debug)]
 pub struct Csr(PublicKey);
 
 impl Csr {
@@ -138,6 +139,7 @@ impl Csr {
 }
 
 /// A machine that wants to become an agent, with all that can be checked without looking anything up.
+#[derive(Debug)]
 pub struct Enrolment {
     /// SHA-256 of the token's secret.
     pub token: Digest,

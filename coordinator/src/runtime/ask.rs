@@ -1,6 +1,6 @@
 //! What may be asked of the single writer, and what it answers.
 
-use crate::dispatch::{AgentView, End, LegKind, Notice, Route, SessionId, Subscription, Why};
+use crate::dispatch::{AgentView, End, LegKind, Route, SessionId, Subscription, Why};
 use botswain_engine::{Key, Process, Rejection, Start, Variables, Waiting};
 use botswain_store::rows::Put;
 use botswain_store::{CommitError, StoreError};
@@ -194,11 +194,46 @@ pub enum Ask {
         end: Box<End>,
         warnings: Vec<String>,
     },
-    /// An agent is enrolled.
-    AgentEnrolled {
-        put: Box<Put>,
-        agent: AgentId,
-        labels: Vec<SmolStr>,
+    /// A machine becomes an agent: token, name and certificate in one commit.
+    Enrol {
+        /// What the machine says.
+        enrolment: Box<crate::fleet::Enrolment>,
+        /// Who vouches.
+        ca: Arc<crate::fleet::Ca>,
+    },
+    /// Something is noted in the audit log.
+    Note {
+        /// Who did it.
+        who: String,
+        /// What.
+        what: &'static str,
+        /// To what.
+        subject: String,
+        /// More, as JSON.
+        details: String,
+    },
+    /// The bytes of a bot package.
+    Package {
+        /// Its content.
+        digest: botswain_proto::ids::Digest,
+    },
+    /// Whether a file of evidence is wanted.
+    EvidenceExpected {
+        /// Who would send it; none on the plaintext door.
+        agent: Option<AgentId>,
+        /// For which attempt.
+        attempt: AttemptId,
+        /// Which file.
+        file: Box<botswain_proto::message::EvidenceRef>,
+    },
+    /// A file of evidence is durable.
+    EvidenceStored {
+        /// Who sent it; none on the plaintext door.
+        agent: Option<AgentId>,
+        /// For which attempt.
+        attempt: AttemptId,
+        /// Which file.
+        file: Box<botswain_proto::message::EvidenceRef>,
     },
     /// An agent's right is withdrawn.
     AgentRevoked { agent: AgentId, by: String },
@@ -298,8 +333,14 @@ pub enum Answer {
     Verdict(Verdict),
     /// How long leases run on, for a beat.
     Leases(Vec<(AttemptId, u64)>),
-    /// What the agent is to compare.
-    Notices(Vec<Notice>),
+    /// What an agent is to compare.
+    Sync(Box<botswain_proto::message::Sync>),
+    /// A machine became an agent, or why not.
+    Enrolled(Result<Box<crate::fleet::Issued>, botswain_proto::enrol::Refusal>),
+    /// A bot package.
+    Package(Option<Vec<u8>>),
+    /// Whether the file is there already.
+    EvidenceThere(bool),
 }
 
 /// A version that a deployment made, or found unchanged.

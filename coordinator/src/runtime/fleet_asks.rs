@@ -6,7 +6,9 @@ use super::writer::Writer;
 use crate::dispatch::{self, AttemptState, Change, End, HolderName, Route, SessionId};
 use botswain_engine::SegmentId;
 use botswain_proto::ids::{AgentId, AttemptId};
-use botswain_proto::message::{Happened, Hello, TaskEvent};
+use crate::fleet::{Ca, Enrolment, Issued, StoredToken, TokenScope, redeem, unique_name};
+use botswain_proto::enrol;
+use botswain_proto::message::{EvidenceRef, Happened, Hello, TaskEvent};
 use botswain_store::rows::{
     self, AttemptOutcome, AttemptRow, JobPatch, Put, RouteRow, UserTaskPatch, UserTaskState,
 };
@@ -129,11 +131,120 @@ impl Writer {
             .hello(agent, session, hello, self.now)
             .map_err(|refused| Refusal::new(RefusalKind::InvalidState, refused.to_string()))?;
         self.carry_out(decided);
-        Ok(Answer::Notices(vec![dispatch::Notice::Sync {
-            session,
-            agent: agent.clone(),
-            sync,
-        }]))
+        self.note_capabilities(agent, hello);
+        Ok(Answer::Sync(Box::new(sync)))
+    }
+
+    /// What an agent last said it can do is kept for lists.
+    fn note_capabilities(&mut self, agent: &AgentId, hello: &Hello) {
+        let rows = self.store.agents().unwrap_or_default();
+        let Some(mut row) = rows.into_iter().find(|row| row.id == agent.as_str()) else { return };
+        let capabilities = &hello.capabilities;
+        row.seen_at = Some(self.now.wall);
+        row.capabilities = Some(
+            serde_json::json!({
+                "version": hello.agent_version,
+                "policyVersion": hello.policy_version,
+                "os": capabilities.os,
+                "arch": capabilities.arch,
+                "slots": capabilities.slots,
+                "labels": capabilities.labels,
+                "needs": capabilities.needs,
+                "actions": capabilities.actions.iter().map(|action| &action.name).collect::<Vec<_>>(),
+                "note": hello.note,
+            })
+            .to_string(),
+        );
+        self.batch.put(Put::Agent(row));
+    }
+
+    /// Redeems the token, names the agent and issues its certificate: all of it is in one commit, or none.
+    pub(super) fn enrol(&mut self, enrolment: &Enrolment, ca: &Ca) -> Result<Box<Issued>, enrol::Refusal> {
+        let unavailable = |message: String| enrol::Refusal { code: "unavailable".to_owned(), message };
+        let digest = rows::Digest(enrolment.token.0);
+        let row = match self.redeemed.get(&digest) {
+            Some(row) => Some(row.clone()),
+            None => self.store.enrolment_token(digest).map_err(|error| unavailable(error.to_string()))?,
+        };
+        let scope: TokenScope = row.as_ref().and_then(|row| serde_json::from_str(&row.scope).ok()).unwrap_or_default();
+        let stored = row.as_ref().map(|row| StoredToken {
+            digest: enrolment.token,
+            expires_at: row.expires_at,
+            uses_left: row.uses_left,
+        });
+        let token = redeem(stored, self.now.wall)?;
+        let agent = unique_name(&enrolment.facts.name, |name| self.desk.agent(name).is_some());
+        let issued =
+            ca.issue(&enrolment.csr, &agent, self.now.wall).map_err(|error| unavailable(error.to_string()))?;
+        if let Some(mut row) = row {
+            row.uses_left = token.uses_left;
+            self.redeemed.insert(digest, row.clone());
+            self.batch.put(Put::EnrolmentToken(row));
+        }
+        let labels = serde_json::to_string(&scope.labels).expect("labels are plain data");
+        self.batch.put(Put::Agent(rows::AgentRow {
+            id: SmolStr::from(agent.as_str()),
+            serial: issued.serial.clone(),
+            fingerprint: rows::Digest(issued.fingerprint.0),
+            labels,
+            enrolled_at: self.now.wall,
+            revoked_at: None,
+            capabilities: None,
+            seen_at: None,
+        }));
+        self.audit(agent.to_string(), SmolStr::new_static("agent.enrol"), agent.to_string(), None);
+        self.desk.enrolled(agent, scope.labels, None);
+        Ok(Box::new(issued))
+    }
+
+    pub(super) fn package(&mut self, digest: botswain_proto::ids::Digest) -> Result<Answer, Refusal> {
+        let row = self.store.package(rows::Digest(digest.0)).map_err(|error| Refusal::unreadable(&error))?;
+        Ok(Answer::Package(row.map(|row| row.bytes)))
+    }
+
+    /// Whether a file is there already; refused for an attempt that the agent does not hold.
+    pub(super) fn evidence_expected(
+        &mut self,
+        agent: Option<&AgentId>,
+        attempt: AttemptId,
+        file: &EvidenceRef,
+    ) -> Result<Answer, Refusal> {
+        let live = self.desk.attempt(attempt).map(|row| holder_words(&row.holder));
+        let holder = match live {
+            Some(holder) => Some(holder),
+            None => {
+                let row = self.store.attempt(self.settings.part, attempt.0);
+                row.map_err(|error| Refusal::unreadable(&error))?.map(|row| row.holder)
+            }
+        };
+        if holder.is_none() || agent.is_some_and(|agent| holder.as_deref() != Some(agent.as_str())) {
+            let message = format!("attempt {attempt} is not an attempt of this agent: its evidence is not taken");
+            return Err(Refusal::new(RefusalKind::NotFound, message));
+        }
+        let there = self
+            .store
+            .evidence(self.settings.part, attempt.0)
+            .map_err(|error| Refusal::unreadable(&error))?;
+        let same = |row: &rows::EvidenceRow| row.name == file.name && row.digest.0 == file.sha256.0;
+        Ok(Answer::EvidenceThere(there.iter().any(same)))
+    }
+
+    pub(super) fn evidence_stored(
+        &mut self,
+        agent: Option<&AgentId>,
+        attempt: AttemptId,
+        file: EvidenceRef,
+    ) -> Result<Answer, Refusal> {
+        self.evidence_expected(agent, attempt, &file)?;
+        self.batch.put(Put::Evidence(rows::EvidenceRow {
+            attempt: attempt.0,
+            name: file.name,
+            media_type: SmolStr::from(file.media_type),
+            size: file.size,
+            digest: rows::Digest(file.sha256.0),
+            at: self.now.wall,
+        }));
+        Ok(Answer::Done)
     }
 
     pub(super) fn revoke_agent(&mut self, agent: &AgentId, by: &str) -> Result<Answer, Refusal> {
@@ -149,6 +260,7 @@ impl Writer {
         row.revoked_at = Some(self.now.wall);
         self.batch.put(Put::Agent(row));
         self.desk.revoke(agent);
+        self.published.revoked.push(agent.clone());
         self.audit(
             by.to_owned(),
             SmolStr::new_static("agent.revoke"),

@@ -85,16 +85,27 @@ impl Runtime {
     /// # Errors
     /// Why it was not done, or that nobody knows.
     pub async fn ask_once(&self, ask: Ask, deduplication: Option<Uuid>) -> Result<Answer, Refusal> {
+        self.ask_in_line(ask, deduplication).await
+    }
+
+    /// Puts a question in line at once; the answer comes later.
+    pub fn ask_now(&self, ask: Ask) -> impl Future<Output = Result<Answer, Refusal>> + Send + use<> {
+        self.ask_in_line(ask, None)
+    }
+
+    fn ask_in_line(
+        &self,
+        ask: Ask,
+        deduplication: Option<Uuid>,
+    ) -> impl Future<Output = Result<Answer, Refusal>> + Send + use<> {
         let (caller, answer) = oneshot::channel();
-        self.send(Request {
-            ask,
-            reply: ReplyTo::Caller(caller),
-            deduplication,
-        });
-        answer.await.unwrap_or_else(|_| {
-            let message = "the coordinator stopped before it answered: ask again, nobody knows whether it happened";
-            Err(Refusal::new(RefusalKind::Unavailable, message))
-        })
+        self.send(Request { ask, reply: ReplyTo::Caller(caller), deduplication });
+        async move {
+            answer.await.unwrap_or_else(|_| {
+                let message = "the coordinator stopped before it answered: ask again, nobody knows whether it happened";
+                Err(Refusal::new(RefusalKind::Unavailable, message))
+            })
+        }
     }
 
     /// Sends a request whose answer goes where it says.
@@ -148,9 +159,7 @@ fn drive(
         }
         let turned = writer.turn(&mut requests, clock.now());
         let published = turned.published;
-        if !(published.tasks.is_empty()
-            && published.calls.is_empty()
-            && published.notices.is_empty())
+        if !published.is_empty()
         {
             outlet.leave(published);
         }

@@ -418,7 +418,7 @@ impl Writer {
                 }
                 let task = AgentTask {
                     session: *session,
-                    agent: agent.clone(),
+                    agent: agent.clone(), epoch: self.epoch,
                     job: given,
                     offer: offer.clone(),
                 };

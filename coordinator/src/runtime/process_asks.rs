@@ -156,17 +156,27 @@ impl Writer {
                 end,
                 warnings,
             } => Ok(self.attempt_ended(attempt, *end, warnings)),
-            Ask::AgentEnrolled { put, agent, labels } => {
-                self.audit(
-                    agent.to_string(),
-                    SmolStr::new_static("agent.enrol"),
-                    agent.to_string(),
-                    None,
-                );
-                self.batch.put(*put);
-                self.desk.enrolled(agent, labels, None);
+            Ask::Enrol { enrolment, ca } => Ok(Answer::Enrolled(self.enrol(&enrolment, &ca))),
+            Ask::Note {
+                who,
+                what,
+                subject,
+                details,
+            } => {
+                self.audit(who, SmolStr::new_static(what), subject, Some(details));
                 Ok(Answer::Done)
             }
+            Ask::Package { digest } => self.package(digest),
+            Ask::EvidenceExpected {
+                agent,
+                attempt,
+                file,
+            } => self.evidence_expected(agent.as_ref(), attempt, &file),
+            Ask::EvidenceStored {
+                agent,
+                attempt,
+                file,
+            } => self.evidence_stored(agent.as_ref(), attempt, *file),
             Ask::AgentRevoked { agent, by } => self.revoke_agent(&agent, &by),
             Ask::AgentHello {
                 session,

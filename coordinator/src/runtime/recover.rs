@@ -26,6 +26,7 @@ impl Writer {
         self.queued.clear();
         self.dirty.clear();
         self.repeated.clear();
+        self.redeemed.clear();
         self.replies.clear();
         self.assignments.clear();
         self.warnings.clear();

@@ -70,6 +70,22 @@ pub struct Published {
     pub calls: Vec<ConnectorCall>,
     /// What agents are told besides.
     pub notices: Vec<Notice>,
+    /// Agents that may not speak any more.
+    pub revoked: Vec<AgentId>,
+    /// What agents were told may not have happened: they must compare again.
+    pub starts_anew: bool,
+}
+
+impl Published {
+    /// Whether nothing leaves.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+            && self.calls.is_empty()
+            && self.notices.is_empty()
+            && self.revoked.is_empty()
+            && !self.starts_anew
+    }
 }
 
 /// An attempt for an agent.
@@ -79,6 +95,8 @@ pub struct AgentTask {
     pub session: SessionId,
     /// The agent.
     pub agent: AgentId,
+    /// The coordinator's term.
+    pub epoch: u64,
     /// The job as it is given out.
     pub job: GivenJob,
     /// What it is asked to do.
@@ -175,6 +193,8 @@ pub struct Writer {
     pub(super) next_session: u64,
     pub(super) fresh_instances: Vec<Key>,
     pub(super) forget: bool,
+    /// Tokens that were used in the batch at hand.
+    pub(super) redeemed: FxHashMap<botswain_store::rows::Digest, botswain_store::rows::EnrolmentTokenRow>,
     pub(super) wanted_refills: Vec<crate::dispatch::Refill>,
     pub(super) warnings: FxHashMap<botswain_proto::ids::AttemptId, Vec<String>>,
     pub(super) connectors:
@@ -216,6 +236,7 @@ impl Writer {
             next_session: 1 << 62,
             fresh_instances: Vec::new(),
             forget: false,
+            redeemed: FxHashMap::default(),
             wanted_refills: Vec::new(),
             warnings: FxHashMap::default(),
             connectors: std::collections::BTreeMap::new(),
@@ -300,6 +321,7 @@ impl Writer {
         self.sessions.publish();
         self.messages.committed();
         self.repeated.clear();
+        self.redeemed.clear();
         self.fresh_instances.clear();
     }
 
@@ -673,7 +695,10 @@ impl Writer {
         let now = self.now;
         match self.recover(now) {
             Ok(()) => Turned {
-                published: Published::default(),
+                published: Published {
+                    starts_anew: true,
+                    ..Published::default()
+                },
                 more: false,
                 due_in: Some(100),
                 fatal: None,

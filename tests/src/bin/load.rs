@@ -4,8 +4,6 @@ use anyhow::{Context, bail};
 use botswain::runtime::{Ask, NoOutlet, Resource, Runtime, Settings};
 use botswain_store::SqliteStore;
 use botswain_tests::load::machine::{self, Syncs};
-use botswain::runtime::{Ask, NoOutlet, Resource, Runtime, Settings};
-use botswain_store::SqliteStore;
 use botswain_tests::load::run::{Plan, run};
 use clap::Parser;
 use std::io::{BufRead, BufReader};
