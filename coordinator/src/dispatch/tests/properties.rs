@@ -1,9 +1,10 @@
 //! Properties: whatever happens in whatever order, a job has one holder, credits bound what is sent, fences rise, and
 //! nothing is repeated that must not be.
 
+use super::stored::{Stored, desk_with_bots};
 use crate::dispatch::*;
 use botswain_engine::key::{Key, SegmentId};
-use botswain_proto::ids::{AgentId, AttemptId, Digest, Epoch, Fence, JobKey, Seq};
+use botswain_proto::ids::{AgentId, AttemptId, Epoch, Fence, JobKey, Seq};
 use botswain_proto::message::{
     Beat, Capabilities, EffectClass, Happened, Hello, Known, OnLost, State, SyncItem, TaskEvent,
 };
@@ -71,6 +72,7 @@ enum Step {
         kind: usize,
         route: usize,
     },
+    Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -91,6 +93,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..40_u64).prop_map(|key| Step::Cancel { key }),
         1 => (1..40_u64).prop_map(|key| Step::Person { key }),
         1 => (0..KINDS.len(), 0..4_usize).prop_map(|(kind, route)| Step::Route { kind, route }),
+        1 => Just(Step::Restart),
     ]
 }
 
@@ -129,28 +132,12 @@ struct World {
     journal: [u32; 2],
     conn: u64,
     counter: u64,
+    stored: Stored,
 }
 
 impl World {
     fn new() -> World {
-        let mut desk = Desk::new(Settings {
-            waiting_max: 1_000,
-            ..Settings::default()
-        });
-        for (name, effect) in [
-            ("pay", EffectClass::AtMostOnce),
-            ("read", EffectClass::Pure),
-        ] {
-            desk.set_bot(BotPackage {
-                name: name.into(),
-                version: "1".into(),
-                digest: Digest::of(b""),
-                effect,
-                needs: Vec::new(),
-                secrets: Vec::new(),
-                run_timeout_ms: 1_000,
-            });
-        }
+        let desk = desk_with_bots(1);
         World {
             desk,
             now: Now { mono: 0, wall: 0 },
@@ -164,6 +151,7 @@ impl World {
             journal: [1; 2],
             conn: 0,
             counter: 0,
+            stored: Stored::default(),
         }
     }
 
@@ -178,12 +166,8 @@ impl World {
                     retry_after_ms,
                     ..
                 } => {
-                    self.desk.failed(
-                        job,
-                        retries,
-                        Some(self.now.wall + retry_after_ms as i64),
-                        self.now,
-                    );
+                    let at = self.now.wall + retry_after_ms as i64;
+                    self.failed(job.as_u64(), retries, at);
                 }
                 Decision::Suspend { .. } => {}
             }
@@ -192,6 +176,7 @@ impl World {
 
     fn close(&mut self, key: u64, how: Closed) {
         self.open.remove(&key);
+        self.stored.jobs.remove(&key);
         self.desk.close(Key::from_u64(key), how);
     }
 
@@ -200,19 +185,23 @@ impl World {
             Step::Open { key, kind } if self.used.insert(key) => {
                 self.open.insert(key);
                 let key = Key::from_u64(key);
-                self.desk.open(
-                    Job {
-                        key,
-                        segment: SegmentId::root(key),
-                        token: key,
-                        job_type: KINDS[kind].into(),
-                        priority: 0,
-                        retries: 3,
-                        available_at: 0,
-                        fence: 0,
-                    },
-                    self.now,
-                );
+                let job = Job {
+                    key,
+                    segment: SegmentId::root(key),
+                    token: key,
+                    job_type: KINDS[kind].into(),
+                    priority: 0,
+                    retries: 3,
+                    available_at: 0,
+                    fence: 0,
+                };
+                let row = StoredJob {
+                    job: job.clone(),
+                    leg: None,
+                    hold: StoredHold::Free,
+                };
+                self.stored.jobs.insert(key.as_u64(), row);
+                self.desk.open(job, self.now);
             }
             Step::Open { .. } => {}
             Step::Subscribe { worker, credits } => {
@@ -255,12 +244,7 @@ impl World {
             Step::WorkerFails { key, retries, wait } => {
                 let fence = self.fences.get(&key).copied().unwrap_or(0);
                 if fence > 0 && self.desk.worker_result(Key::from_u64(key), fence).is_ok() {
-                    self.desk.failed(
-                        Key::from_u64(key),
-                        retries,
-                        Some(self.now.wall + wait),
-                        self.now,
-                    );
+                    self.failed(key, retries, self.now.wall + wait);
                 }
             }
             Step::Connect {
@@ -345,6 +329,7 @@ impl World {
                 self.carry_out(expired.decided);
             }
             Step::Cancel { key } => self.close(key, Closed::Cancelled),
+            Step::Restart => self.restart(),
             Step::Person { key } => {
                 for tried in self
                     .tried
@@ -352,6 +337,9 @@ impl World {
                     .filter(|tried| tried.job.as_u64() == key)
                 {
                     tried.risky = false;
+                }
+                if let Some(row) = self.stored.jobs.get_mut(&key) {
+                    row.job.retries = 2;
                 }
                 self.desk.retries_set(Key::from_u64(key), 2, self.now);
             }
@@ -384,10 +372,60 @@ impl World {
                     }
                 };
                 route.version = self.counter;
+                self.stored
+                    .routes
+                    .insert(route.job_type.to_string(), route.clone());
                 self.desk.set_route(route);
             }
         }
         self.assign();
+    }
+
+    fn restart(&mut self) {
+        self.stored.restarts += 1;
+        self.desk = desk_with_bots(1 + self.stored.restarts);
+        self.credits.clear();
+        self.online = [false; 2];
+        for (at, agent) in self.agents.iter().enumerate() {
+            self.desk.enrolled(
+                agent.clone(),
+                Vec::new(),
+                Some(self.journal[at].to_string()),
+            );
+        }
+        for route in self.stored.routes.values() {
+            self.desk.set_route(route.clone());
+        }
+        let held: BTreeSet<AttemptId> = self
+            .stored
+            .jobs
+            .values()
+            .filter_map(|row| match &row.hold {
+                StoredHold::Attempt(attempt) => Some(attempt.id),
+                _ => None,
+            })
+            .collect();
+        for attempt in self
+            .stored
+            .attempts
+            .values()
+            .filter(|row| !row.state.is_end() && !held.contains(&row.id))
+        {
+            self.desk.restore_attempt(attempt.clone(), self.now);
+        }
+        let rows: Vec<StoredJob> = self.stored.jobs.values().cloned().collect();
+        for row in rows {
+            let decided = self.desk.restore(row, self.now);
+            self.carry_out(decided.into_iter().collect());
+        }
+    }
+
+    fn failed(&mut self, key: u64, retries: i32, at: i64) {
+        if let Some(row) = self.stored.jobs.get_mut(&key) {
+            row.job.retries = retries;
+        }
+        self.desk
+            .failed(Key::from_u64(key), retries, Some(at), self.now);
     }
 
     fn says(&mut self, attempt: usize, state: State, happened: usize, retryable: bool) {
@@ -439,7 +477,11 @@ impl World {
     fn assign(&mut self) {
         let mut given = Vec::new();
         self.desk.assign(self.now, usize::MAX, &mut given);
-        for Assignment { job, fence, to, .. } in given {
+        for change in self.desk.take_outbox().changes {
+            self.stored.change(change);
+        }
+        for given_one in given {
+            let Assignment { job, fence, to, .. } = given_one.clone();
             let key = job.as_u64();
             assert!(
                 self.open.contains(&key),
@@ -458,6 +500,7 @@ impl World {
                 assert!(known, "what is sent again was sent before");
                 continue;
             }
+            self.stored.assigned(&given_one);
             let last = self.fences.insert(key, fence).unwrap_or(0);
             assert!(
                 fence > last,
@@ -523,7 +566,6 @@ impl World {
                 }
             }
         }
-        drop(self.desk.take_outbox());
     }
 }
 

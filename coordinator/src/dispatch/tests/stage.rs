@@ -1,5 +1,6 @@
 //! The stage: a desk, an engine that agrees with everything, and scripts in which one line is one thing that happens.
 
+use super::words::{Words, effect};
 use crate::dispatch::*;
 use botswain_engine::key::{Key, SegmentId};
 use botswain_proto::ids::{AgentId, AttemptId, Digest, Epoch, Fence, JobKey, Seq};
@@ -36,43 +37,6 @@ pub(super) struct Stage {
     store: BTreeMap<Key, Job>,
     connections: u64,
     journals: u64,
-}
-
-struct Words<'a>(Vec<&'a str>);
-
-impl Words<'_> {
-    fn at(&self, index: usize) -> &str {
-        self.0
-            .get(index)
-            .copied()
-            .unwrap_or_else(|| panic!("a word is missing in {:?}", self.0))
-    }
-
-    fn number(&self, index: usize) -> u64 {
-        self.at(index)
-            .parse()
-            .unwrap_or_else(|_| panic!("{} is no number in {:?}", self.at(index), self.0))
-    }
-
-    fn named(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
-    }
-
-    fn has(&self, word: &str) -> bool {
-        self.0.contains(&word)
-    }
-}
-
-fn effect(word: &str) -> EffectClass {
-    match word {
-        "pure" => EffectClass::Pure,
-        "idempotent" => EffectClass::Idempotent,
-        "checkable" => EffectClass::Checkable,
-        "at_most_once" => EffectClass::AtMostOnce,
-        other => panic!("{other} is no effect class"),
-    }
 }
 
 impl Stage {
