@@ -18,6 +18,7 @@ use crate::variables::Variables;
 use crate::wait::{Reason, waiting};
 use expect_test::Expect;
 use ledger::Ledger;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -233,15 +234,18 @@ impl Run {
 
     fn pass(&mut self, span: Millis) {
         let until = self.now + span;
-        while let Some((due, segment, timer)) = self.next_timer().filter(|(due, ..)| *due <= until)
+        let mut fired = BTreeSet::new();
+        while let Some((due, segment, timer)) =
+            self.next_timer(&fired).filter(|(due, ..)| *due <= until)
         {
+            fired.insert(timer);
             self.now = self.now.max(due);
             self.command(segment, Command::FireTimer { timer });
         }
         self.now = until;
     }
 
-    fn next_timer(&self) -> Option<(Millis, u32, Key)> {
+    fn next_timer(&self, fired: &BTreeSet<Key>) -> Option<(Millis, u32, Key)> {
         let own = |token: &Token| match token.wait() {
             Wait::Timer { timer, due } => Some((*due, *timer)),
             _ => None,
@@ -262,7 +266,7 @@ impl Run {
                     .map(move |(due, timer)| (due, segment.id().number, timer))
             })
         });
-        timers.min()
+        timers.filter(|(.., timer)| !fired.contains(timer)).min()
     }
 
     fn publish(&mut self, name: &str, key: &str, variables: &str) {

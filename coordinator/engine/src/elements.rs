@@ -11,8 +11,6 @@ pub(crate) mod multi_instance;
 mod parallel_gateway;
 mod script_task;
 mod sub_process;
-#[cfg(test)]
-mod tests;
 mod user_task;
 
 pub(crate) use boundary_event::happen;

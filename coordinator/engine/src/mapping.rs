@@ -207,3 +207,90 @@ impl Cx<'_> {
         Json::from_trusted(whole.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Input::{Done, Resolve, Set};
+    use crate::check::{check, check_with, done};
+    use expect_test::expect;
+
+    #[test]
+    fn inputs_are_local_and_outputs_go_out() {
+        let model = r#"start > a:job(in total = price * 2, out order.sum = result, out seen = total) > end"#;
+        check_with(
+            model,
+            r#"{"price":4,"order":{"id":7}}"#,
+            [Done("a", r#"{"result":9}"#)],
+            expect![[r#"completed {"order":{"id":7,"sum":9},"price":4,"seen":8}"#]],
+        );
+    }
+
+    #[test]
+    fn a_result_goes_to_the_scope_that_has_the_variable() {
+        let model = "start > sub:{ start > a:job(in x = 1) > b:job > end } > end";
+        check_with(
+            model,
+            r#"{"y":0}"#,
+            [Done("a", r#"{"x":5,"y":6,"z":7}"#), done("b")],
+            expect![[r#"completed {"y":6,"z":7}"#]],
+        );
+    }
+
+    #[test]
+    fn a_failing_output_mapping_keeps_the_result() {
+        let model = r#"start > a:job(out x = assert(y, y != null)) > end"#;
+        check(
+            model,
+            [Done("a", r#"{"z":1}"#)],
+            expect![[r#"
+        process: 1 inside
+          a: IO_MAPPING_ERROR the output mapping to 'x' of 'a' `=assert(y, y != null)` failed: assertion failed: The condition is not fulfilled"#]],
+        );
+        check(
+            model,
+            [Done("a", r#"{"z":1}"#), Set(r#"{"y":3}"#), Resolve("a")],
+            expect![[r#"completed {"x":3,"y":3}"#]],
+        );
+    }
+
+    #[test]
+    fn inputs_are_computed_once_although_the_outputs_failed() {
+        check_with(
+            "start > a:script(x * 10 -> r, in x = x + 1, out y = assert(r, z != null)) > end",
+            r#"{"x":1}"#,
+            [Set(r#"{"z":0}"#), Resolve("a")],
+            expect![[r#"completed {"x":1,"y":20,"z":0}"#]],
+        );
+    }
+
+    #[test]
+    fn a_null_input_hides_the_variable_outside() {
+        check_with(
+            "start > a:job(in x = null) > b:job > end",
+            r#"{"x":1}"#,
+            [Done("a", r#"{"x":2}"#)],
+            expect![[r#"
+                process: 1 inside
+                  b: job"#]],
+        );
+    }
+
+    #[test]
+    fn a_later_mapping_sees_what_an_earlier_one_made() {
+        check(
+            "start > a:job(in p = 2, in q = p * 2, out r = q + s, out t = r * 10) > end",
+            [Done("a", r#"{"s":1}"#)],
+            expect![[r#"completed {"r":5,"t":50}"#]],
+        );
+    }
+
+    #[test]
+    fn a_mapping_puts_a_value_inside_of_what_is_there() {
+        check_with(
+            "start > a:job(out order.address.city = city, out order.id = 8) > end",
+            r#"{"order":{"id":7,"address":{"zip":"1"}}}"#,
+            [Done("a", r#"{"city":"Ulm"}"#)],
+            expect![[r#"completed {"order":{"address":{"city":"Ulm","zip":"1"},"id":8}}"#]],
+        );
+    }
+}

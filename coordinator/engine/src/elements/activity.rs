@@ -137,3 +137,60 @@ pub(super) fn done_at_once<'a>(
     // They are set together with the results, so that a try after an incident does not read them as if they came from outside.
     cx.finish_with(at, node, Done { locals, payload })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Input::Done;
+    use crate::check::{check, check_with, done};
+    use expect_test::expect;
+
+    #[test]
+    fn manual_and_undefined_tasks_pass() {
+        check(
+            "start > file:manual > think:task > end",
+            [],
+            expect!["completed {}"],
+        );
+    }
+
+    #[test]
+    fn flows_out_of_a_task_are_taken_by_their_conditions() {
+        check_with(
+            "start > a:job > ([x > 1] b:job > e1:end | [x > 2] c:job > e2:end | [else] d:job > e3:end)",
+            r#"{"x":5}"#,
+            [done("a")],
+            expect![[r#"
+                process: 2 inside
+                  b: job
+                  c: job"#]],
+        );
+        check_with(
+            "start > a:job > ([x > 1] b:job > e1:end | [x > 2] c:job > e2:end | [else] d:job > e3:end)",
+            r#"{"x":0}"#,
+            [done("a")],
+            expect![[r#"
+                process: 1 inside
+                  d: job"#]],
+        );
+    }
+
+    #[test]
+    fn conditions_of_a_task_know_its_results_and_not_its_inputs() {
+        check_with(
+            "start > a:job(in x = 9) > ([x > 1] b:job > e1:end | [else] d:job > e3:end)",
+            r#"{"x":0}"#,
+            [Done("a", r#"{"x":9}"#)],
+            expect![[r#"
+                process: 1 inside
+                  d: job"#]],
+        );
+        check_with(
+            "start > a:job > ([x > 1] b:job > e1:end | [else] d:job > e3:end)",
+            r#"{"x":0}"#,
+            [Done("a", r#"{"x":9}"#)],
+            expect![[r#"
+                process: 1 inside
+                  b: job"#]],
+        );
+    }
+}

@@ -32,3 +32,81 @@ pub(super) fn throw_error(
     triggers::error::caught(cx, &handler, &code, "", Variables::new());
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::{check, done};
+    use expect_test::expect;
+
+    #[test]
+    fn an_error_end_event_is_caught_outside() {
+        let model =
+            "start > sub:{ start > fork:and > (a:job | bad:job > fail:end(error=E1)) > end } > end;
+                 sub@error(E1) > b:job > end2:end";
+        check(
+            model,
+            [done("bad")],
+            expect![[r#"
+        process: 1 inside
+          b: job"#]],
+        );
+        check(
+            "start > fail:end(error=E1)",
+            [],
+            expect![[r#"
+        process: 1 inside
+          fail: UNHANDLED_ERROR_EVENT error 'E1' was thrown at 'fail' and nothing catches it, no error is caught here: add an error boundary event in a new version, or resolve the incident to try again"#]],
+        );
+    }
+
+    #[test]
+    fn a_terminate_end_event_ends_its_scope_only() {
+        let model = "start > sub:{ start > fork:and > (a:job | b:job > stop:end(terminate)) > end } > c:job > end";
+        check(
+            model,
+            [done("b")],
+            expect![[r#"
+        process: 1 inside
+          c: job"#]],
+        );
+    }
+
+    #[test]
+    fn a_terminate_end_event_of_the_process_completes_it() {
+        check(
+            "start > fork:and > (a:job > e1:end | b:job > stop:end(terminate))",
+            [done("b")],
+            expect!["completed {}"],
+        );
+    }
+
+    #[test]
+    fn a_terminate_end_event_in_a_child_ends_that_child() {
+        check(
+            "start > each:(each x in [1,2]){ start > fork:and > (a:job > end | b:job > stop:end(terminate)) } > end",
+            [done("b")],
+            expect![[r#"
+                process: 1 inside
+                  each: 1 active, 1 of 2 completed
+                    each: 2 inside
+                      a: job
+                      b: job"#]],
+        );
+        check(
+            "start > each:(each x in [1,2]){ start > fork:and > (a:job > end | b:job > stop:end(terminate)) } > end",
+            [done("b"), done("b")],
+            expect!["completed {}"],
+        );
+    }
+
+    #[test]
+    fn an_error_end_event_in_a_child_ends_all_children() {
+        check(
+            "start > each:(each x in [1,2,3]){ start > a:job > fail:end(error=E) } > end; each@caught:error(E) > b:job > e2:end",
+            [done("a")],
+            expect![[r#"
+                process: 1 inside
+                  b: job"#]],
+        );
+    }
+}

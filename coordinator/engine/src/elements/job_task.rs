@@ -102,3 +102,126 @@ fn with_details(headers: &Json, details: &crate::event::UserTaskDetails) -> Json
     }
     Json::from_trusted(serde_json::Value::Object(all).to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Input::{Done, Failed, Resolve, Retries, Unknown};
+    use crate::check::{check, check_with, done};
+    use expect_test::expect;
+
+    #[test]
+    fn three_jobs_follow_each_other() {
+        check(
+            "start > a:job > b:job > c:job > end",
+            [done("a")],
+            expect![[r#"
+        process: 1 inside
+          b: job"#]],
+        );
+        check(
+            "start > a:job > b:job > c:job > end",
+            [done("a"), done("b"), Done("c", r#"{"x":1}"#)],
+            expect![[r#"completed {"x":1}"#]],
+        );
+    }
+
+    #[test]
+    fn a_job_without_retries_is_an_incident_until_somebody_repairs_it() {
+        let model = "start > a:job > end";
+        check(
+            model,
+            [Failed("a", 2)],
+            expect![[r#"
+        process: 1 inside
+          a: job"#]],
+        );
+        check(
+            model,
+            [Failed("a", 0)],
+            expect![[r#"
+        process: 1 inside
+          a: JOB_NO_RETRIES job '2251799813685253' of element 'a' failed and has no retries left: the printer is out of paper; repair the cause, then resolve the incident to try it once more"#]],
+        );
+        check(
+            model,
+            [Failed("a", 0), done("a")],
+            expect![[r#"
+        refused: job '2251799813685253' is FAILED, expected ACTIVATABLE or ACTIVATED
+        process: 1 inside
+          a: JOB_NO_RETRIES job '2251799813685253' of element 'a' failed and has no retries left: the printer is out of paper; repair the cause, then resolve the incident to try it once more"#]],
+        );
+        check(
+            model,
+            [Failed("a", 0), Retries("a", 3), Resolve("a"), done("a")],
+            expect!["completed {}"],
+        );
+        check(
+            model,
+            [Failed("a", 0), Retries("a", 0)],
+            expect![[r#"
+        refused: expected to update retries for job with key '2251799813685253' with a positive amount of retries, found 0
+        process: 1 inside
+          a: JOB_NO_RETRIES job '2251799813685253' of element 'a' failed and has no retries left: the printer is out of paper; repair the cause, then resolve the incident to try it once more"#]],
+        );
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_settled_by_a_person_or_by_a_late_result() {
+        let model = "start > pay:job > end";
+        check(
+            model,
+            [Unknown("pay")],
+            expect![[r#"
+        process: 1 inside
+          pay: ATTEMPT_UNKNOWN the outcome of an attempt at job '2251799813685253' is unknown: power was cut; look at the evidence, then complete the job if it happened, or resolve the incident to do it again"#]],
+        );
+        check(
+            model,
+            [Unknown("pay"), done("pay")],
+            expect!["completed {}"],
+        );
+        check(
+            model,
+            [Unknown("pay"), Resolve("pay")],
+            expect![[r#"
+        process: 1 inside
+          pay: job"#]],
+        );
+    }
+
+    #[test]
+    fn retries_and_type_can_be_computed() {
+        check_with(
+            "start > a:job(type==kind, retries==n) > end",
+            r#"{"kind":"print","n":1}"#,
+            [],
+            expect![[r#"
+                process: 1 inside
+                  a: job print"#]],
+        );
+        check_with(
+            "start > a:job(type==kind, retries==n) > end",
+            r#"{"kind":"print","n":0}"#,
+            [],
+            expect![[r#"
+                process: 1 inside
+                  a: JOB_NO_RETRIES the model gives 'a' 0 retries: correct the model, or resolve the incident to try once"#]],
+        );
+        check_with(
+            "start > a:job(type==kind, retries==n) > end",
+            r#"{"kind":"","n":1}"#,
+            [],
+            expect![[r#"
+                process: 1 inside
+                  a: EXTRACT_VALUE_ERROR the job type of 'a' is empty: nobody can ask for such a job"#]],
+        );
+        check_with(
+            "start > a:job(type==kind, retries==n) > end",
+            r#"{"kind":"print","n":"many"}"#,
+            [],
+            expect![[r#"
+                process: 1 inside
+                  a: EXTRACT_VALUE_ERROR the number of retries of 'a' expects a whole number: `=n`, found the string "many"; correct the variable or the model"#]],
+        );
+    }
+}

@@ -1,5 +1,8 @@
 //! Multi-instance activities: each child is a segment of its own, the body keeps counters and the indexed results.
 
+#[cfg(test)]
+mod tests;
+
 use super::activity;
 use crate::event::{Event, Todo};
 use crate::incident::{IncidentKind, Problem};

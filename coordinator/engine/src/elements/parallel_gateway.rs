@@ -127,3 +127,97 @@ fn is_complete(cx: &Cx<'_>, at: At, node: &Node) -> bool {
         | Wait::Children => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Input::Wait;
+    use crate::check::{check, check_with, done};
+    use expect_test::expect;
+
+    const HOUR: i64 = 3_600_000;
+
+    #[test]
+    fn join_waits_for_the_slower_branch() {
+        let model = "start > fork:and > (pick:job | pack:job) > join:and > end";
+        check(
+            model,
+            [done("pick")],
+            expect![[r#"
+        process: 2 inside
+          pack: job
+          join: 1 of 2 arrived"#]],
+        );
+        check(model, [done("pick"), done("pack")], expect!["completed {}"]);
+    }
+
+    #[test]
+    fn a_join_that_nothing_can_reach_is_an_incident() {
+        let model = "start > way:xor > ([left] a:job | [else] b:job) > join:and > end";
+        check_with(
+            model,
+            r#"{"left":true}"#,
+            [done("a")],
+            expect![[r#"
+        process: 1 inside
+          join: JOIN_UNREACHABLE the join 'join' waits for flow 'b_to_join', and no live token can reach it: cancel the instance, or correct the model in a new version"#]],
+        );
+    }
+
+    #[test]
+    fn a_join_in_a_loop_joins_in_every_turn() {
+        check_with(
+            "start > again:xor > fork:and > (a:job | b:job) > join:and > n:script(n + 1 -> n) > more:xor > ([n < 3] again | [else] end)",
+            r#"{"n":0}"#,
+            [done("a"), done("b"), done("b")],
+            expect![[r#"
+                process: 2 inside
+                  a: job
+                  join: 1 of 2 arrived"#]],
+        );
+        check_with(
+            "start > again:xor > fork:and > (a:job | b:job) > join:and > n:script(n + 1 -> n) > more:xor > ([n < 3] again | [else] end)",
+            r#"{"n":0}"#,
+            [
+                done("a"),
+                done("b"),
+                done("b"),
+                done("a"),
+                done("a"),
+                done("b"),
+            ],
+            expect![[r#"completed {"n":3}"#]],
+        );
+    }
+
+    #[test]
+    fn two_tokens_of_one_flow_do_not_join_each_other() {
+        check(
+            "start > fork:and > (a:job > m | b:job > m | c:job > d:job > join:and); fork > e:job > join; m:xor > f:job > join; join > g:job > end",
+            [
+                done("a"),
+                done("b"),
+                done("f"),
+                done("f"),
+                done("c"),
+                done("d"),
+            ],
+            expect![[r#"
+                process: 3 inside
+                  e: job
+                  join: 2 of 3 arrived
+                  join: JOIN_UNREACHABLE the join 'join' waits for flow 'd_to_join', and no live token can reach it: cancel the instance, or correct the model in a new version"#]],
+        );
+    }
+
+    #[test]
+    fn a_join_counts_on_tokens_at_boundary_events() {
+        check(
+            "start > fork:and > (a:job > m:xor | b:job) > join:and > end; a@late:timer(PT1H) > c:job > m",
+            [done("b"), Wait(HOUR)],
+            expect![[r#"
+                process: 2 inside
+                  join: 1 of 2 arrived
+                  c: job"#]],
+        );
+    }
+}

@@ -28,3 +28,19 @@ pub(super) fn enter<'a>(
         )]))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::check_with;
+    use expect_test::expect;
+
+    #[test]
+    fn a_script_computes_a_variable() {
+        check_with(
+            "start > sum:script(a + b -> total) > end",
+            r#"{"a":1,"b":2.5}"#,
+            [],
+            expect![[r#"completed {"a":1,"b":2.5,"total":3.5}"#]],
+        );
+    }
+}

@@ -92,3 +92,47 @@ pub(super) fn details(
         priority,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Input::Person;
+    use crate::check::{check, check_with};
+    use expect_test::expect;
+
+    #[test]
+    fn a_person_completes_a_user_task() {
+        let model = r#"start > look:user(assignee==clerk, groups="sales, support") > end"#;
+        check_with(
+            model,
+            r#"{"clerk":"ann"}"#,
+            [],
+            expect![[r#"
+        process: 1 inside
+          look: person ann"#]],
+        );
+        check_with(
+            model,
+            r#"{"clerk":"ann"}"#,
+            [Person("look", r#"{"ok":true}"#)],
+            expect![[r#"completed {"clerk":"ann","ok":true}"#]],
+        );
+        check(
+            model,
+            [],
+            expect![[r#"
+        process: 1 inside
+          look: EXTRACT_VALUE_ERROR the assignee of 'look' expects a string: `=clerk` gave null (NO_VARIABLE_FOUND: No variable found with name 'clerk'); correct the variables, then resolve the incident"#]],
+        );
+    }
+
+    #[test]
+    fn a_job_based_user_task_is_a_job_of_the_reserved_type() {
+        check(
+            "start > look:user(job) > end",
+            [],
+            expect![[r#"
+        process: 1 inside
+          look: job io.camunda.zeebe:userTask"#]],
+        );
+    }
+}

@@ -508,3 +508,82 @@ fn subscription_of(token: &Token, subscription: Key) -> Option<Symbol> {
         .find(|attached| watches(&attached.trigger))
         .map(|attached| attached.on)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Input::{Cancel, Done, Failed, Message, Set, Stop, Throws, Wait};
+    use crate::check::{Run, check, compile_one, done, faults};
+    use expect_test::expect;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_stopped_instance_takes_a_cancel_and_nothing_else() {
+        check(
+            "start > a:job > end",
+            [Stop, done("a"), Set(r#"{"x":1}"#), Stop],
+            expect![[r#"
+                refused: instance '2251799813685250' was stopped after an internal error: cancel it, or report the error that its incident names
+                refused: instance '2251799813685250' was stopped after an internal error: cancel it, or report the error that its incident names
+                refused: instance '2251799813685250' was stopped after an internal error: cancel it, or report the error that its incident names
+                process: 1 inside
+                  a: job"#]],
+        );
+        check(
+            "start > many:job(each x in for i in 1..300 return i) > end",
+            [Stop, Cancel],
+            expect!["terminated {}"],
+        );
+    }
+
+    #[test]
+    fn what_is_being_ended_is_not_found() {
+        faults::set_work_per_step(1);
+        let model = "start > each:(each x in [1,2,3]){ start > a:job > end; a@late:timer(PT1H, non-interrupting) > e1:end } > end;
+                 each@stop:message(stop, key=1) > b:job > e2:end";
+        let process = Arc::new(compile_one(model));
+        let mut run = Run::of(process, Variables::new(), false);
+        while run.instance.has_todo() {
+            run.proceed();
+        }
+        run.apply(Message("stop", "1", "{}"));
+        assert!(run.instance.has_todo(), "the children are still there");
+        run.apply(Done("a", r#"{"late":true}"#));
+        run.apply(Throws("a", "E", "{}"));
+        run.apply(Failed("a", 0));
+        run.apply(Wait(3_600_000));
+        while run.instance.has_todo() {
+            run.proceed();
+        }
+        expect![[r#"
+            refused: no such job with key '2251799813685264' was found
+            refused: no such job with key '2251799813685264' was found
+            refused: no such job with key '2251799813685264' was found
+            refused: no such timer with key '2251799813685263' was found
+            refused: no such timer with key '2251799813685267' was found
+            process: 1 inside
+              b: job"#]]
+        .assert_eq(&run.story());
+    }
+
+    #[test]
+    fn variables_have_a_limit() {
+        let large = |name: &str| format!(r#"{{"{name}":"{}"}}"#, "x".repeat(4_000_000));
+        let mut run = Run::start("start > a:job > end", "{}");
+        for name in ["a", "b", "c", "d", "d", "e"] {
+            let (scope, variables) = (run.root, Variables::from_json(&large(name)).unwrap());
+            run.command(
+                0,
+                Command::SetVariables {
+                    scope,
+                    variables,
+                    local: false,
+                },
+            );
+        }
+        expect![[r#"
+            refused: the variables make the scope '2251799813685250' 20000015 bytes large, the limit is 16777216: keep large documents outside and pass a reference
+            process: 1 inside
+              a: job"#]].assert_eq(&run.story());
+    }
+}

@@ -159,3 +159,36 @@ impl Cx<'_> {
         token.body().is_some_and(|body: &Body| body.active() > 0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Input::{Cancel, Wait};
+    use crate::check::{Run, check, compile_one, done, faults};
+    use crate::variables::Variables;
+    use expect_test::expect;
+    use std::sync::Arc;
+
+    #[test]
+    fn cancelling_ends_everything() {
+        let model = "start > fork:and > (a:job | sub:{ start > b:user > end } | m:message(x, key=1) | many:job(each i in [1,2,3])) > join:and > end";
+        check(model, [Cancel], expect!["terminated {}"]);
+    }
+
+    #[test]
+    fn an_interrupted_activity_does_not_go_on_when_its_scope_is_terminated() {
+        faults::set_work_per_step(1);
+        let model = "start > fork:and > (many:job(each x in [1,2,3]) > e1:end | a:job > stop:end(terminate));
+                 many@late:timer(PT1H) > b:job > e2:end";
+        let process = Arc::new(compile_one(model));
+        let mut run = Run::of(process, Variables::new(), false);
+        while run.instance.has_todo() {
+            run.proceed();
+        }
+        run.apply(Wait(3_600_000));
+        run.apply(done("a"));
+        while run.ended.is_none() {
+            run.proceed();
+        }
+        expect!["completed {}"].assert_eq(&run.story());
+    }
+}

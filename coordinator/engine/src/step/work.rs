@@ -280,3 +280,21 @@ impl<'a> Cx<'a> {
         self.find(At { segment, token })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::check;
+    use expect_test::expect;
+
+    #[test]
+    fn a_loop_that_waits_for_nothing_is_held() {
+        let model = "start > again:xor > again2:task > back:xor > ([false] end | [else] again)";
+        check(
+            model,
+            [],
+            expect![[r#"
+        process: 1 inside
+          back: SPINNING 100000 elements were activated without waiting for anything, the last is 'back': correct the loop in a new version, or resolve the incident to let it go on"#]],
+        );
+    }
+}

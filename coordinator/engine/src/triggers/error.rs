@@ -115,3 +115,111 @@ pub(crate) fn unhandled(cx: &Cx<'_>, at: At, code: &str, message: &str) -> Probl
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::check::Input::{Resolve, Throws};
+    use crate::check::{check, check_with, done};
+    use expect_test::expect;
+
+    #[test]
+    fn an_error_goes_to_the_nearest_handler_of_its_code() {
+        let model =
+            "start > sub:{ start > a:job > end; a@error(SOLD-OUT) > order:job > end2:end } > end;
+                 sub@rest:error > tell:job > end3:end";
+        check(
+            model,
+            [Throws("a", "SOLD-OUT", r#"{"item":1}"#)],
+            expect![[r#"
+        process: 1 inside
+          sub: 1 inside
+            order: job"#]],
+        );
+        check(
+            model,
+            [Throws("a", "BROKEN", "{}")],
+            expect![[r#"
+        process: 1 inside
+          tell: job"#]],
+        );
+    }
+
+    #[test]
+    fn an_error_that_nobody_catches_is_an_incident() {
+        let model = "start > a:job > end; a@error(SOLD-OUT) > end2:end";
+        check(
+            model,
+            [Throws("a", "BROKEN", "{}")],
+            expect![[r#"
+        process: 1 inside
+          a: UNHANDLED_ERROR_EVENT error 'BROKEN' (sorry) was thrown at 'a' and nothing catches it, caught here: SOLD-OUT: add an error boundary event in a new version, or resolve the incident to try again"#]],
+        );
+        check(
+            model,
+            [Throws("a", "BROKEN", "{}"), Resolve("a"), done("a")],
+            expect!["completed {}"],
+        );
+    }
+
+    #[test]
+    fn a_handler_for_the_code_comes_before_one_for_all() {
+        check(
+            "start > a:job > end; a@rest:error > b:job > e2:end; a@known:error(E) > c:job > e3:end",
+            [Throws("a", "E", "{}")],
+            expect![[r#"
+                process: 1 inside
+                  c: job"#]],
+        );
+        check(
+            "start > a:job > end; a@rest:error > b:job > e2:end; a@known:error(E) > c:job > e3:end",
+            [Throws("a", "F", "{}")],
+            expect![[r#"
+                process: 1 inside
+                  b: job"#]],
+        );
+    }
+
+    #[test]
+    fn a_nearer_handler_for_all_comes_before_a_further_one_for_the_code() {
+        check(
+            "start > sub:{ start > a:job > end; a@rest:error > b:job > e2:end } > end; sub@known:error(E) > c:job > e3:end",
+            [Throws("a", "E", "{}")],
+            expect![[r#"
+                process: 1 inside
+                  sub: 1 inside
+                    b: job"#]],
+        );
+    }
+
+    #[test]
+    fn the_handler_gets_what_was_thrown() {
+        check_with(
+            "start > a:job > end; a@known:error(E) > b:job > e3:end",
+            r#"{"why":"?"}"#,
+            [Throws("a", "E", r#"{"why":"no paper"}"#), done("b")],
+            expect![[r#"completed {"why":"no paper"}"#]],
+        );
+    }
+
+    #[test]
+    fn an_error_in_a_child_is_caught_inside_the_child_first() {
+        check(
+            "start > each:(each x in [1,2]){ start > a:job > end; a@here:error(E) > b:job > e2:end } > end; each@outside:error > c:job > e3:end",
+            [Throws("a", "E", "{}")],
+            expect![[r#"
+                process: 1 inside
+                  each: 2 active, 0 of 2 completed
+                    each: 1 inside
+                      b: job
+                    each: 1 inside
+                      a: job"#]],
+        );
+        check(
+            "start > each:(each x in [1,2]){ start > a:job > end; a@here:error(E) > b:job > e2:end } > end; each@outside:error > c:job > e3:end",
+            [Throws("a", "F", "{}")],
+            expect![[r#"
+                process: 1 inside
+                  c: job"#]],
+        );
+    }
+}

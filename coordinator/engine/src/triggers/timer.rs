@@ -119,6 +119,10 @@ fn date(text: &str) -> Result<Millis, TimeError> {
 /// The time a duration after another; a negative duration is due at once.
 fn after(from: Millis, text: &str) -> Result<Millis, TimeError> {
     let text = text.trim();
+    if !text.trim_start_matches(['-', '+']).starts_with('P') {
+        let why = "a duration begins with P".to_owned();
+        return Err(TimeError::Duration(text.to_owned(), why));
+    }
     let span: Span = text
         .parse()
         .map_err(|error: jiff::Error| TimeError::Duration(text.to_owned(), error.to_string()))?;
@@ -248,6 +252,7 @@ mod tests {
         assert_eq!(after(0, "P1M"), Ok(31 * 24 * HOUR));
         assert_eq!(after(7, "-PT5M"), Ok(7));
         assert!(matches!(after(0, "P1.5D"), Err(TimeError::Duration(..))));
+        assert!(matches!(after(0, "2 hours"), Err(TimeError::Duration(..))));
         assert!(matches!(
             after(0, "P99999Y"),
             Err(TimeError::Duration(..) | TimeError::TooFar(..))
@@ -280,5 +285,10 @@ mod tests {
         assert!(matches!(cycle(0, "R0/PT1H"), Err(TimeError::Cycle(..))));
         assert!(matches!(cycle(0, "R/PT0S"), Err(TimeError::Cycle(..))));
         assert!(matches!(cycle(0, "every day"), Err(TimeError::Cycle(..))));
+        assert!(matches!(
+            cycle(0, "0 0 0 30 2 *"),
+            Err(TimeError::Cycle(..))
+        ));
+        assert_eq!(cycle(0, "R2/ PT1H ").unwrap().1.unwrap().every, "PT1H");
     }
 }
