@@ -77,6 +77,15 @@ pub enum Ask {
         fence: u64,
         variables: Variables,
     },
+    /// An operator says that a job is done, which nobody is at work on: after an unknown outcome, or by hand.
+    SettleJob {
+        /// The job.
+        job: Key,
+        /// The result.
+        variables: Variables,
+        /// Who says so.
+        by: String,
+    },
     /// A try of a job failed.
     FailJob {
         job: Key,

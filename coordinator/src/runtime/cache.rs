@@ -40,6 +40,11 @@ impl Cache {
         self.roots.get(&root)
     }
 
+    /// All segments in memory.
+    pub(super) fn segments(&self) -> impl Iterator<Item = &botswain_engine::Segment> {
+        self.roots.values().flat_map(|cached| cached.instance.segments())
+    }
+
     pub(super) fn get_mut(&mut self, root: Key) -> Option<&mut Cached> {
         self.roots.get_mut(&root)
     }

@@ -152,6 +152,7 @@ impl Writer {
                 "needs": capabilities.needs,
                 "actions": capabilities.actions.iter().map(|action| &action.name).collect::<Vec<_>>(),
                 "note": hello.note,
+                "journalId": hello.journal_id,
             })
             .to_string(),
         );

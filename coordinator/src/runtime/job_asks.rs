@@ -126,6 +126,18 @@ impl Writer {
             .map_err(|failure| job_refusal(failure, "complete", job))
     }
 
+    pub(super) fn settle_job(&mut self, job: Key, variables: Variables, by: &str) -> Result<Answer, Refusal> {
+        let id = match self.desk.operator_result(job) {
+            Ok(id) => id,
+            Err(ResultRefused::NotHere(_)) => self.any_job_place(job, "complete")?,
+            Err(refused) => return Err(result_refusal(&refused, "complete", job)),
+        };
+        self.run(id, Command::CompleteJob { job, variables })
+            .map_err(|failure| job_refusal(failure, "complete", job))?;
+        self.audit(by.to_owned(), SmolStr::new_static("job.settle"), job.to_string(), None);
+        Ok(Answer::Done)
+    }
+
     pub(super) fn fail_job(
         &mut self,
         job: Key,
@@ -315,11 +327,10 @@ impl Writer {
             self.route_job(job, segment, token);
         }
         let mut assignments = std::mem::take(&mut self.assignments);
-        self.desk.assign(
-            self.now,
-            self.settings.assignments_per_turn,
-            &mut assignments,
-        );
+        self.desk
+            .assign(self.now, self.settings.assignments_per_turn, &mut assignments);
+        // What was freed before it was given out again: the assignment is a job's last word.
+        self.write_outbox();
         for assignment in assignments.drain(..) {
             self.hand_over(assignment);
         }

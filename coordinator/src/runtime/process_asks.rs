@@ -47,6 +47,7 @@ impl Writer {
                 fence,
                 variables,
             } => self.complete_job(job, fence, variables),
+            Ask::SettleJob { job, variables, by } => self.settle_job(job, variables, &by),
             Ask::FailJob {
                 job,
                 fence,

@@ -90,7 +90,7 @@ impl Writer {
                 continue;
             }
             let labels: Vec<SmolStr> = serde_json::from_str(&row.labels).unwrap_or_default();
-            self.desk.enrolled(agent, labels, None);
+            self.desk.enrolled(agent, labels, journal_of(row.capabilities.as_deref()));
         }
         for row in self.store.packages()? {
             let Some(whole) = self.store.package(row.digest)? else {
@@ -185,6 +185,12 @@ impl Writer {
             StoredHold::Attempt(Box::new(row))
         }))
     }
+}
+
+/// The journal that an agent was last seen with.
+fn journal_of(capabilities: Option<&str>) -> Option<String> {
+    let capabilities: serde_json::Value = serde_json::from_str(capabilities?).ok()?;
+    Some(capabilities["journalId"].as_str()?.to_owned())
 }
 
 fn stored_job(row: &JobRow) -> Job {
