@@ -3,9 +3,15 @@
 mod convert;
 mod element;
 mod graph;
+mod structure;
+#[cfg(test)]
+mod tests;
 
 use crate::process::{Process, Symbols};
 use botswain_bpmn::{Model, Problem};
+
+/// As many problems of a model as anybody would read.
+const PROBLEMS_MAX: usize = 100;
 
 /// Compiles every executable process of a model.
 ///
@@ -32,10 +38,21 @@ pub fn compile(model: &Model) -> Result<Vec<Process>, Vec<Problem>> {
         });
     }
     if problems.is_empty() {
-        Ok(processes)
-    } else {
-        Err(problems)
+        return Ok(processes);
     }
+    if problems.len() > PROBLEMS_MAX {
+        let message = format!("problems left out here: {}", problems.len() - PROBLEMS_MAX);
+        problems.truncate(PROBLEMS_MAX);
+        problems.push(Problem {
+            code: "more-problems",
+            element: None,
+            line: 0,
+            column: 0,
+            message,
+            remedy: "correct the ones above first".to_owned(),
+        });
+    }
+    Err(problems)
 }
 
 /// Compiles one process of a stored model again, with the symbol table that was frozen when it was deployed.

@@ -2,6 +2,7 @@
 
 use super::convert::{Notes, Place};
 use super::element;
+use super::structure::{self, Structure};
 use crate::process::{
     self, Element, Flow, FlowIdx, MultiInstance, Name, Node, NodeIdx, PROCESS_NODE, Process, Reach,
     Role, Scope, Symbol, Symbols,
@@ -10,7 +11,8 @@ use botswain_bpmn::{self as bpmn, ElementIdx, Kind, Loop, Model, Problem};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
-/// Above this many nodes no reachability is kept, and joins that nothing reaches are not reported: it grows with the square.
+/// Above this many nodes no reachability is kept, and joins that nothing reaches are not reported: it grows with the square,
+/// to 3 MB here.
 const REACH_NODES_MAX: usize = 5_000;
 
 /// Where the elements of the model went.
@@ -69,6 +71,7 @@ pub(super) fn compile(
             ),
         }
     }
+    structure::check(source, &mut notes);
     let nodes = nodes(model, source, &places, &mut notes);
     let flows = flows(source, &places, &mut notes);
     if !notes.problems.is_empty() {
@@ -141,6 +144,7 @@ fn names(source: &bpmn::Process) -> Vec<Name> {
 }
 
 fn nodes(model: &Model, source: &bpmn::Process, places: &Places, notes: &mut Notes) -> Vec<Node> {
+    let structure = Structure::of(source);
     let top = Place {
         id: &source.id,
         at: source.at,
@@ -148,7 +152,7 @@ fn nodes(model: &Model, source: &bpmn::Process, places: &Places, notes: &mut Not
     let mut nodes = vec![blank(
         &source.id,
         source.name.as_deref(),
-        Element::Process(scope(source, None, top, places, notes)),
+        Element::Process(scope(structure.starts(None), top, places, notes)),
     )];
     if !source.listeners.is_empty() {
         notes.unsupported(
@@ -166,7 +170,7 @@ fn nodes(model: &Model, source: &bpmn::Process, places: &Places, notes: &mut Not
         let own = match &element.kind {
             Kind::SubProcess {
                 triggered_by_event: false,
-            } => Element::SubProcess(scope(source, Some(idx), here, places, notes)),
+            } => Element::SubProcess(scope(structure.starts(Some(idx)), here, places, notes)),
             _ => element::convert(model, source, element, places, notes),
         };
         element::check(element, notes);
@@ -209,9 +213,10 @@ fn nodes(model: &Model, source: &bpmn::Process, places: &Places, notes: &mut Not
             .map(|flow| FlowIdx(flow.0))
             .collect();
         outer.default_flow = element.default_flow.map(|flow| FlowIdx(flow.0));
-        outer.boundaries = source
+        outer.boundaries = structure
             .boundaries(idx)
-            .map(|(boundary, _)| places.outer(boundary))
+            .iter()
+            .map(|boundary| places.outer(*boundary))
             .collect();
     }
     nodes
@@ -234,23 +239,8 @@ fn blank(id: &str, name: Option<&str>, element: Element) -> Node {
 }
 
 /// The start of a process or of an embedded sub-process: exactly one none start event.
-fn scope(
-    source: &bpmn::Process,
-    parent: Option<ElementIdx>,
-    place: Place<'_>,
-    places: &Places,
-    notes: &mut Notes,
-) -> Scope {
-    let starts: Vec<(ElementIdx, &bpmn::Element)> = source
-        .children(parent)
-        .filter(|(_, element)| matches!(element.kind, Kind::StartEvent { .. }))
-        .collect();
-    let none: Vec<ElementIdx> = starts
-        .iter()
-        .filter(|(_, element)| element.events().is_empty())
-        .map(|(idx, _)| *idx)
-        .collect();
-    match none.as_slice() {
+fn scope(starts: &[ElementIdx], place: Place<'_>, places: &Places, notes: &mut Notes) -> Scope {
+    match starts {
         [start] => {
             return Scope {
                 start: places.outer(*start),
@@ -392,7 +382,9 @@ fn reach(nodes: &[Node], flows: &[Flow]) -> Reach {
                 .map(|boundary| (NodeIdx(at), *boundary)),
         );
     }
-    if nodes.len() > REACH_NODES_MAX {
+    let joins =
+        |node: &Node| matches!(node.element, Element::ParallelGateway) && node.incoming.len() > 1;
+    if nodes.len() > REACH_NODES_MAX || !nodes.iter().any(joins) {
         Reach::default()
     } else {
         Reach::new(nodes.len(), &edges)
