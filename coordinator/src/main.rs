@@ -1,6 +1,7 @@
 //! The program `botswain`: the coordinator and its command line.
 
 use anyhow::Context;
+use botswain::cli;
 use botswain::config::Config;
 use botswain::server::Server;
 use clap::{Parser, Subcommand};
@@ -15,6 +16,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[derive(Parser)]
 #[command(version, about)]
 struct Arguments {
+    #[command(flatten)]
+    connection: cli::Connection,
     #[command(subcommand)]
     command: Command,
 }
@@ -22,7 +25,9 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Starts a coordinator.
-    Serve(Serve),
+    Serve(Box<Serve>),
+    #[command(flatten)]
+    Ask(cli::Command),
 }
 
 #[derive(clap::Args)]
@@ -57,9 +62,13 @@ struct Serve {
 }
 
 fn main() -> ExitCode {
-    let Arguments { command } = Arguments::parse();
+    let Arguments {
+        connection,
+        command,
+    } = Arguments::parse();
     let done = match command {
-        Command::Serve(flags) => serve(flags),
+        Command::Serve(flags) => serve(*flags),
+        Command::Ask(command) => return cli::run(&connection, command),
     };
     match done {
         Ok(code) => code,
@@ -97,7 +106,10 @@ fn serve(flags: Serve) -> anyhow::Result<ExitCode> {
 }
 
 /// One line for programs that start a coordinator: where each door is.
-#[expect(clippy::print_stdout, reason = "whoever started the program reads the line")]
+#[expect(
+    clippy::print_stdout,
+    reason = "whoever started the program reads the line"
+)]
 fn announce(server: &Server) {
     let mut line = serde_json::json!({
         "http": server.http.to_string(),
@@ -114,8 +126,12 @@ fn announce(server: &Server) {
 }
 
 fn log(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log).with_context(|| format!("understand log = {:?}", config.log))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let filter = EnvFilter::try_new(&config.log)
+        .with_context(|| format!("understand log = {:?}", config.log))?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     if config.log_json {
         lines.json().init();
     } else {
@@ -125,14 +141,15 @@ fn log(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn asked_to_stop() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be heard, only an interrupt");
-            let _ = tokio::signal::ctrl_c().await;
-            return;
-        }
-    };
+    let mut terminate =
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(terminate) => terminate,
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be heard, only an interrupt");
+                let _ = tokio::signal::ctrl_c().await;
+                return;
+            }
+        };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}

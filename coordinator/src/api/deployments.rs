@@ -3,7 +3,7 @@
 use super::fields::{tenant_is_default, unreadable};
 use super::problem::Problem;
 use super::{ApiState, TENANT};
-use crate::runtime::{Answer, Ask, Deployed, Resource};
+use crate::runtime::{Answer, Ask, Deployed, Deployment, Resource};
 use axum::Json;
 use axum::extract::State;
 use axum::extract::multipart::{Multipart, MultipartError, MultipartRejection};
@@ -23,8 +23,13 @@ pub(crate) async fn deploy(
         ))
     })?;
     let resources = read(form).await?;
+    let deployment = api
+        .read(move |_| {
+            Deployment::compile(resources).map_err(|refusal| Problem::refused("CREATE", refusal))
+        })
+        .await?;
     let ask = Ask::Deploy {
-        resources,
+        deployment: Box::new(deployment),
         by: api.who(),
     };
     let Answer::Deployed(deployed) = api.ask("CREATE", ask).await? else {

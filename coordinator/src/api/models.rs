@@ -1,7 +1,7 @@
 //! Models: what kind of element a stored symbol stands for, and what it is called. Kept for the versions that were asked for last.
 
-use botswain_bpmn::Limits;
 use botswain_bpmn::Kind;
+use botswain_bpmn::Limits;
 use botswain_engine::process::Role;
 use botswain_engine::{Key, Symbol};
 use botswain_store::rows::DefinitionRow;

@@ -130,10 +130,6 @@ pub(crate) async fn make_token(
     body: Payload,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let body = body.fields()?;
-    let ca = api.ca.ok_or_else(|| {
-        let detail = "this coordinator has no door for agents: start it with one, then ask again";
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail)
-    })?;
     let uses = body.integer("uses", 1, USES_MAX)?.unwrap_or(1);
     let valid = body
         .integer("validSeconds", 1, VALID_SECONDS_MAX)?
@@ -150,6 +146,10 @@ pub(crate) async fn make_token(
             "field 'labels': expected at most {LABELS_MAX} labels"
         )));
     }
+    let ca = api.ca.ok_or_else(|| {
+        let detail = "this coordinator has no door for agents: start it with one, then ask again";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", detail)
+    })?;
     let expires_at = jiff::Timestamp::now().as_millisecond() + valid * 1000;
     let uses = u32::try_from(uses).unwrap_or(1);
     let (token, stored) = mint(ca, expires_at, uses).map_err(|error| {

@@ -1,6 +1,6 @@
 //! Attempts: who tried a job, how it went, and the evidence of it.
 
-use super::tables::{Evidence, EvidenceField, EvidenceItem};
+use super::tables::{AttemptField, AttemptItem, Attempts, Evidence, EvidenceField, EvidenceItem};
 use super::{Parameters, only};
 use crate::api::ApiState;
 use crate::api::fields::parse_key;
@@ -12,10 +12,8 @@ use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use botswain_proto::ids::Digest;
-use botswain_store::reader::{
-    AttemptField, Attempts, LIMIT_MAX, Op, Order, Search, Value as Stored,
-};
-use botswain_store::rows::AttemptRow;
+use botswain_store::reader::{LIMIT_MAX, Op, Order, Search, Value as Stored};
+use botswain_store::rows::{AttemptOutcome, AttemptState, Happened, LegKind};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -66,10 +64,11 @@ pub(crate) async fn list(
     Ok(Json(page(api.search(search).await?, shown)))
 }
 
-fn shown(row: AttemptRow) -> Value {
-    let leg = match (row.leg, row.leg_name.as_str()) {
-        (leg, "") => leg.name().to_owned(),
-        (leg, name) => format!("{}:{name}", leg.name()),
+fn shown(row: AttemptItem) -> Value {
+    let kind = row.leg.map_or("", LegKind::name);
+    let leg = match row.leg_name.as_str() {
+        "" => kind.to_owned(),
+        name => format!("{kind}:{name}"),
     };
     let warnings: Option<Value> = row
         .warnings
@@ -83,9 +82,9 @@ fn shown(row: AttemptRow) -> Value {
         "fence": row.fence,
         "leg": leg,
         "holder": row.holder,
-        "state": row.state.name(),
-        "outcome": row.outcome.map(botswain_store::rows::AttemptOutcome::name),
-        "happened": row.happened.map(botswain_store::rows::Happened::name),
+        "state": row.state.map(AttemptState::name),
+        "outcome": row.outcome.map(AttemptOutcome::name),
+        "happened": row.happened.map(Happened::name),
         "message": row.message,
         "warnings": warnings.unwrap_or_else(|| json!([])),
         "offeredAt": time(row.offered_at),

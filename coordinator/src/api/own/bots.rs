@@ -12,7 +12,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use botswain_proto::ids::Digest;
-use botswain_proto::package::Package;
+use botswain_proto::package::{Package, PackageError};
 use botswain_store::reader::{LIMIT_MAX, Op, Order, Search, Value as Stored};
 use botswain_store::rows::{self, PackageRow, Put};
 use serde_json::{Value, json};
@@ -43,11 +43,17 @@ pub(crate) async fn push(
     request: Request,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     let bytes = whole_body(request).await?;
-    // Unpacking takes a while and much memory: not on a thread that serves others.
-    let (package, bytes) = tokio::task::spawn_blocking(move || (Package::unpack(&bytes), bytes))
+    // Unpacking takes a while and much memory: not on a thread that serves others. Packed again, the same files have the same
+    // address, whoever packed them first.
+    let unpacked = tokio::task::spawn_blocking(move || {
+        let package = Package::unpack(&bytes)?;
+        let bytes = package.pack();
+        Ok::<_, PackageError>((package, bytes))
+    });
+    let unpacked = unpacked
         .await
         .map_err(|error| Problem::wrong(format!("the package cannot be unpacked: {error}")))?;
-    let package = package
+    let (package, bytes) = unpacked
         .map_err(|error| Problem::wrong(format!("the bot package cannot be used:\n{error}")))?;
     let digest = Digest::of(&bytes);
     let bot = BotPackage::of(package.manifest(), digest);
@@ -68,7 +74,7 @@ pub(crate) async fn push(
         digest: rows::Digest(digest.0),
         name,
         version,
-        bytes: bytes.to_vec(),
+        bytes,
         pushed_at: jiff::Timestamp::now().as_millisecond(),
     };
     let put = Box::new(Put::Package(row));

@@ -15,21 +15,13 @@ use smol_str::SmolStr;
 /// The longest route text or JSON.
 const ROUTE_BYTES_MAX: usize = 256 << 10;
 
-/// A leg as people write it: its text alone, or all of its numbers.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Written {
-    Text(String),
-    Whole(Box<Leg>),
-}
-
 /// A route as people write it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WrittenRoute {
-    choices: Vec<Written>,
+    choices: Vec<Value>,
     #[serde(default)]
-    otherwise: Vec<Written>,
+    otherwise: Vec<Value>,
     #[serde(default)]
     sticky: bool,
 }
@@ -133,10 +125,12 @@ fn from_json(job_type: SmolStr, text: &str) -> Result<Route, Problem> {
              \"weight\": 20, \"when\": \"amount > 10\"}}], \"otherwise\": [\"person\"]}}"
         ))
     })?;
-    let legs = |written: Vec<Written>| -> Result<Vec<Leg>, Problem> {
+    // A leg is its text alone, or an object with all of its numbers.
+    let legs = |written: Vec<Value>| -> Result<Vec<Leg>, Problem> {
         let legs = written.into_iter().map(|written| match written {
-            Written::Text(text) => leg(&text),
-            Written::Whole(leg) => Ok(*leg),
+            Value::String(text) => leg(&text),
+            other => serde_json::from_value(other)
+                .map_err(|error| Problem::wrong(format!("the route's leg: {error}"))),
         });
         legs.collect()
     };

@@ -1,6 +1,7 @@
-//! Tables that only our own paths show: bot packages and evidence.
+//! Tables that only our own paths show: bot packages, attempts and evidence.
 
 use botswain_store::reader::Entity;
+use botswain_store::rows::{AttemptOutcome, AttemptState, Happened, LegKind};
 use rusqlite::Row;
 use uuid::Uuid;
 
@@ -136,6 +137,85 @@ impl Entity for Evidence {
             job: row.get(6)?,
             root: row.get(7)?,
             job_type: row.get(8)?,
+        })
+    }
+}
+
+/// Attempts as lists show them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempts;
+
+/// An attempt as lists show it.
+#[derive(Clone, Debug)]
+pub(crate) struct AttemptItem {
+    pub(crate) id: Uuid,
+    pub(crate) job: i64,
+    pub(crate) root: i64,
+    pub(crate) job_type: String,
+    pub(crate) fence: i64,
+    pub(crate) leg: Option<LegKind>,
+    pub(crate) leg_name: String,
+    pub(crate) holder: String,
+    pub(crate) state: Option<AttemptState>,
+    pub(crate) offered_at: i64,
+    pub(crate) started_at: Option<i64>,
+    pub(crate) ended_at: Option<i64>,
+    pub(crate) outcome: Option<AttemptOutcome>,
+    pub(crate) message: Option<String>,
+    pub(crate) warnings: Option<String>,
+    pub(crate) happened: Option<Happened>,
+}
+
+/// What attempts are searched by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AttemptField {
+    Id,
+    Job,
+    Instance,
+    OfferedAt,
+    Fence,
+}
+
+impl Entity for Attempts {
+    type Field = AttemptField;
+    type Item = AttemptItem;
+    const FROM: &'static str = "attempt";
+    const COLUMNS: &'static str = "id, job, root, job_type, fence, leg, leg_name, holder, state, offered_at, started_at, ended_at, \
+                                   outcome, message, warnings, happened";
+    const UNIQUE: &'static [&'static str] = &["part", "id"];
+    const WIDTH: usize = 16;
+
+    fn column(field: AttemptField) -> &'static str {
+        match field {
+            AttemptField::Id => "id",
+            AttemptField::Job => "job",
+            AttemptField::Instance => "root",
+            AttemptField::OfferedAt => "offered_at",
+            AttemptField::Fence => "fence",
+        }
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<AttemptItem> {
+        let id: Vec<u8> = row.get(0)?;
+        Ok(AttemptItem {
+            id: Uuid::from_slice(&id).unwrap_or_default(),
+            job: row.get(1)?,
+            root: row.get(2)?,
+            job_type: row.get(3)?,
+            fence: row.get(4)?,
+            leg: LegKind::from_code(row.get(5)?),
+            leg_name: row.get(6)?,
+            holder: row.get(7)?,
+            state: AttemptState::from_code(row.get(8)?),
+            offered_at: row.get(9)?,
+            started_at: row.get(10)?,
+            ended_at: row.get(11)?,
+            outcome: row
+                .get::<_, Option<i64>>(12)?
+                .and_then(AttemptOutcome::from_code),
+            message: row.get(13)?,
+            warnings: row.get(14)?,
+            happened: row.get::<_, Option<i64>>(15)?.and_then(Happened::from_code),
         })
     }
 }
