@@ -344,16 +344,6 @@ impl Session {
         &self.ledger
     }
 
-    /// True when nothing is left to do or to report.
-    pub fn is_idle(&self) -> bool {
-        self.live.is_empty() && self.offers.is_empty() && self.ledger.outbox().is_empty()
-    }
-
-    /// True when the attempt is known to be open here.
-    pub fn holds(&self, attempt: AttemptId) -> bool {
-        self.live.contains_key(&attempt)
-    }
-
     fn record(&mut self, record: Record) {
         self.ledger.apply(&record);
         self.orders.push(Order::Record(record));
