@@ -10,13 +10,13 @@ use bytes::Bytes;
 use std::sync::Arc;
 
 /// The coordinator behind the fleet's door.
-pub struct Host {
+pub(crate) struct Host {
     /// The writer.
-    pub runtime: Runtime,
+    pub(crate) runtime: Runtime,
     /// Who vouches for agents.
-    pub ca: Arc<Ca>,
+    pub(crate) ca: Arc<Ca>,
     /// Who may speak.
-    pub admission: Arc<Admission>,
+    pub(crate) admission: Arc<Admission>,
 }
 
 impl Host {
@@ -29,7 +29,9 @@ impl Host {
         let answer = self.runtime.ask_now(ask);
         Box::pin(async move {
             let answer = answer.await.map_err(|refusal| Gone(refusal.message))?;
-            take(answer).ok_or_else(|| Gone("the coordinator answered something else than it was asked".to_owned()))
+            take(answer).ok_or_else(|| {
+                Gone("the coordinator answered something else than it was asked".to_owned())
+            })
         })
     }
 }
@@ -40,7 +42,10 @@ impl FleetHost for Host {
     }
 
     fn enrol(&self, enrolment: Enrolment) -> Later<Result<Issued, enrol::Refusal>> {
-        let ask = Ask::Enrol { enrolment: Box::new(enrolment), ca: Arc::clone(&self.ca) };
+        let ask = Ask::Enrol {
+            enrolment: Box::new(enrolment),
+            ca: Arc::clone(&self.ca),
+        };
         let (answer, admission) = (self.runtime.ask_now(ask), Arc::clone(&self.admission));
         Box::pin(async move {
             match answer.await {
@@ -49,31 +54,70 @@ impl FleetHost for Host {
                     admission.admit(issued.agent.clone(), issued.fingerprint);
                     Ok(issued)
                 }
-                Ok(_) => Err(unavailable("the coordinator answered something else than it was asked")),
+                Ok(_) => Err(unavailable(
+                    "the coordinator answered something else than it was asked",
+                )),
                 Err(refusal) => Err(unavailable(&refusal.message)),
             }
         })
     }
 
-    fn hello(&self, session: SessionId, agent: AgentId, hello: Box<Hello>) -> Later<Result<Sync, Gone>> {
-        self.ask(Ask::AgentHello { session, agent, hello }, |answer| match answer {
-            Answer::Sync(sync) => Some(*sync),
-            _ => None,
-        })
+    fn hello(
+        &self,
+        session: SessionId,
+        agent: AgentId,
+        hello: Box<Hello>,
+    ) -> Later<Result<Sync, Gone>> {
+        self.ask(
+            Ask::AgentHello {
+                session,
+                agent,
+                hello,
+            },
+            |answer| match answer {
+                Answer::Sync(sync) => Some(*sync),
+                _ => None,
+            },
+        )
     }
 
-    fn event(&self, session: SessionId, agent: AgentId, event: Box<TaskEvent>) -> Later<Result<Verdict, Gone>> {
-        self.ask(Ask::AgentEvent { session, agent, event }, |answer| match answer {
-            Answer::Verdict(verdict) => Some(verdict),
-            _ => None,
-        })
+    fn event(
+        &self,
+        session: SessionId,
+        agent: AgentId,
+        event: Box<TaskEvent>,
+    ) -> Later<Result<Verdict, Gone>> {
+        self.ask(
+            Ask::AgentEvent {
+                session,
+                agent,
+                event,
+            },
+            |answer| match answer {
+                Answer::Verdict(verdict) => Some(verdict),
+                _ => None,
+            },
+        )
     }
 
-    fn unreadable(&self, session: SessionId, agent: AgentId, seq: Seq, problem: String) -> Later<Result<(), Gone>> {
-        let details = serde_json::json!({ "session": session.0, "seq": seq.0, "problem": problem }).to_string();
-        self.ask(Ask::Note { who: format!("agent {agent}"), what: "agent.unreadable", subject: agent.to_string(), details }, |_| {
-            Some(())
-        })
+    fn unreadable(
+        &self,
+        session: SessionId,
+        agent: AgentId,
+        seq: Seq,
+        problem: String,
+    ) -> Later<Result<(), Gone>> {
+        let details = serde_json::json!({ "session": session.0, "seq": seq.0, "problem": problem })
+            .to_string();
+        self.ask(
+            Ask::Note {
+                who: format!("agent {agent}"),
+                what: "agent.unreadable",
+                subject: agent.to_string(),
+                details,
+            },
+            |_| Some(()),
+        )
     }
 
     fn beat(
@@ -82,21 +126,40 @@ impl FleetHost for Host {
         agent: AgentId,
         beat: Box<Beat>,
     ) -> Later<Result<Vec<(AttemptId, u64)>, Gone>> {
-        self.ask(Ask::AgentBeat { session, agent, beat }, |answer| match answer {
-            Answer::Leases(leases) => Some(leases),
-            _ => None,
-        })
+        self.ask(
+            Ask::AgentBeat {
+                session,
+                agent,
+                beat,
+            },
+            |answer| match answer {
+                Answer::Leases(leases) => Some(leases),
+                _ => None,
+            },
+        )
     }
 
     fn sync_answer(&self, session: SessionId, agent: AgentId, items: Vec<SyncItem>) {
-        drop(self.runtime.ask_now(Ask::AgentSync { session, agent, items }));
+        drop(self.runtime.ask_now(Ask::AgentSync {
+            session,
+            agent,
+            items,
+        }));
     }
 
     fn gone(&self, session: SessionId, agent: AgentId, why: String) {
-        drop(self.runtime.ask_now(Ask::AgentGone { session, agent, why }));
+        drop(self.runtime.ask_now(Ask::AgentGone {
+            session,
+            agent,
+            why,
+        }));
     }
 
-    fn package(&self, _agent: Option<AgentId>, digest: Digest) -> Later<Result<Option<Bytes>, Gone>> {
+    fn package(
+        &self,
+        _agent: Option<AgentId>,
+        digest: Digest,
+    ) -> Later<Result<Option<Bytes>, Gone>> {
         self.ask(Ask::Package { digest }, |answer| match answer {
             Answer::Package(bytes) => Some(bytes.map(Bytes::from)),
             _ => None,
@@ -109,7 +172,11 @@ impl FleetHost for Host {
         attempt: AttemptId,
         file: EvidenceRef,
     ) -> Later<Result<Expected, String>> {
-        let answer = self.runtime.ask_now(Ask::EvidenceExpected { agent, attempt, file: Box::new(file) });
+        let answer = self.runtime.ask_now(Ask::EvidenceExpected {
+            agent,
+            attempt,
+            file: Box::new(file),
+        });
         Box::pin(async move {
             match answer.await {
                 Ok(Answer::EvidenceThere(true)) => Ok(Expected::AlreadyThere),
@@ -125,10 +192,20 @@ impl FleetHost for Host {
         attempt: AttemptId,
         file: EvidenceRef,
     ) -> Later<Result<(), Gone>> {
-        self.ask(Ask::EvidenceStored { agent, attempt, file: Box::new(file) }, |_| Some(()))
+        self.ask(
+            Ask::EvidenceStored {
+                agent,
+                attempt,
+                file: Box::new(file),
+            },
+            |_| Some(()),
+        )
     }
 }
 
 fn unavailable(message: &str) -> enrol::Refusal {
-    enrol::Refusal { code: "unavailable".to_owned(), message: message.to_owned() }
+    enrol::Refusal {
+        code: "unavailable".to_owned(),
+        message: message.to_owned(),
+    }
 }

@@ -10,17 +10,17 @@ use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 
 /// The way out to agents and connectors.
-pub struct Out {
+pub(crate) struct Out {
     /// The agents' connections.
-    pub lines: Lines,
+    pub(crate) lines: Lines,
     /// Who may speak.
-    pub admission: Arc<Admission>,
+    pub(crate) admission: Arc<Admission>,
     /// The coordinator's own legs.
-    pub connectors: Connectors,
+    pub(crate) connectors: Connectors,
     /// Where calls run.
-    pub threads: Handle,
+    pub(crate) threads: Handle,
     /// The writer, known once it has started.
-    pub runtime: Arc<OnceLock<Runtime>>,
+    pub(crate) runtime: Arc<OnceLock<Runtime>>,
 }
 
 impl Outlet for Out {
@@ -35,13 +35,18 @@ impl Outlet for Out {
         for task in published.tasks {
             let session = task.session;
             // An offer that does not arrive is made again when the agent has not accepted it in time.
-            if let Err(error) = self.lines.send(session, ToAgent::Task(Box::new(self.task(task)))) {
+            if let Err(error) = self
+                .lines
+                .send(session, ToAgent::Task(Box::new(self.task(task))))
+            {
                 tracing::debug!(session = session.0, %error, "an offer was not sent");
             }
         }
         for notice in published.notices {
             let (session, message) = match notice {
-                Notice::Cancel { session, cancel, .. } => (session, ToAgent::Cancel(cancel)),
+                Notice::Cancel {
+                    session, cancel, ..
+                } => (session, ToAgent::Cancel(cancel)),
                 Notice::Sync { session, sync, .. } => (session, ToAgent::Sync(sync)),
             };
             if let Err(error) = self.lines.send(session, message) {
@@ -50,7 +55,8 @@ impl Outlet for Out {
         }
         if let Some(runtime) = self.runtime.get() {
             for call in published.calls {
-                self.threads.spawn(self.connectors.clone().run(runtime.clone(), call));
+                self.threads
+                    .spawn(self.connectors.clone().run(runtime.clone(), call));
             }
         }
     }
@@ -58,11 +64,16 @@ impl Outlet for Out {
 
 impl Out {
     fn task(&self, task: AgentTask) -> Task {
-        let AgentTask { job, offer, epoch, .. } = task;
+        let AgentTask {
+            job, offer, epoch, ..
+        } = task;
         let secrets = offer.secrets.iter().filter_map(|name| {
             // A bot that needs a secret which is not there says so itself, by name.
             let value = self.connectors.secret(name)?.to_owned();
-            Some(Secret { name: name.to_string(), value })
+            Some(Secret {
+                name: name.to_string(),
+                value,
+            })
         });
         Task {
             attempt: offer.attempt,
@@ -70,7 +81,9 @@ impl Out {
             fence: Fence(job.fence),
             epoch: Epoch(epoch),
             secrets: secrets.collect(),
-            work: offer.work.expect("an agent's offer says what is to be done"),
+            work: offer
+                .work
+                .expect("an agent's offer says what is to be done"),
             input: job.variables.into_bytes().into(),
             effect: offer.effect,
             limits: offer.limits,

@@ -3,6 +3,7 @@
 mod ask;
 mod cache;
 mod definitions;
+mod deployment;
 mod fleet_asks;
 mod heard;
 mod host;
@@ -13,13 +14,15 @@ mod process_asks;
 mod recover;
 mod sessions;
 mod timers;
+mod watch;
 mod writer;
 
 pub use ask::{
     Activated, Answer, Ask, AwaitEnd, Created, Deployed, ProcessRef, Refusal, RefusalKind, ReplyTo,
-    Request, Resource,
+    Request,
 };
 pub use definitions::Definition;
+pub use deployment::{Deployment, Resource};
 pub use host::{NoOutlet, Outlet, Runtime, StartError};
 pub use inbox::{Class, Inbox};
 pub use sessions::SessionOut;

@@ -57,8 +57,8 @@ pub enum ReplyTo {
 pub enum Ask {
     /// New versions of processes.
     Deploy {
-        /// The files.
-        resources: Vec<Resource>,
+        /// The files, compiled.
+        deployment: Box<super::deployment::Deployment>,
         /// Who asks.
         by: String,
     },
@@ -280,15 +280,6 @@ pub enum Ask {
     Agents,
     /// The dev clock moves BPMN's time forward.
     AdvanceClock { by_ms: u64 },
-}
-
-/// A file of a deployment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resource {
-    /// Its name.
-    pub name: String,
-    /// What it holds.
-    pub bytes: Vec<u8>,
 }
 
 /// Which version of which process.

@@ -42,7 +42,9 @@ impl Cache {
 
     /// All segments in memory.
     pub(super) fn segments(&self) -> impl Iterator<Item = &botswain_engine::Segment> {
-        self.roots.values().flat_map(|cached| cached.instance.segments())
+        self.roots
+            .values()
+            .flat_map(|cached| cached.instance.segments())
     }
 
     pub(super) fn get_mut(&mut self, root: Key) -> Option<&mut Cached> {

@@ -4,10 +4,10 @@ use super::ask::{Answer, Refusal, RefusalKind, leg_words};
 use super::job_asks::holder_words;
 use super::writer::Writer;
 use crate::dispatch::{self, AttemptState, Change, End, HolderName, Route, SessionId};
-use botswain_engine::SegmentId;
-use botswain_proto::ids::{AgentId, AttemptId};
 use crate::fleet::{Ca, Enrolment, Issued, StoredToken, TokenScope, redeem, unique_name};
+use botswain_engine::SegmentId;
 use botswain_proto::enrol;
+use botswain_proto::ids::{AgentId, AttemptId};
 use botswain_proto::message::{EvidenceRef, Happened, Hello, TaskEvent};
 use botswain_store::rows::{
     self, AttemptOutcome, AttemptRow, JobPatch, Put, RouteRow, UserTaskPatch, UserTaskState,
@@ -138,7 +138,9 @@ impl Writer {
     /// What an agent last said it can do is kept for lists.
     fn note_capabilities(&mut self, agent: &AgentId, hello: &Hello) {
         let rows = self.store.agents().unwrap_or_default();
-        let Some(mut row) = rows.into_iter().find(|row| row.id == agent.as_str()) else { return };
+        let Some(mut row) = rows.into_iter().find(|row| row.id == agent.as_str()) else {
+            return;
+        };
         let capabilities = &hello.capabilities;
         row.seen_at = Some(self.now.wall);
         row.capabilities = Some(
@@ -160,23 +162,39 @@ impl Writer {
     }
 
     /// Redeems the token, names the agent and issues its certificate: all of it is in one commit, or none.
-    pub(super) fn enrol(&mut self, enrolment: &Enrolment, ca: &Ca) -> Result<Box<Issued>, enrol::Refusal> {
-        let unavailable = |message: String| enrol::Refusal { code: "unavailable".to_owned(), message };
+    pub(super) fn enrol(
+        &mut self,
+        enrolment: &Enrolment,
+        ca: &Ca,
+    ) -> Result<Box<Issued>, enrol::Refusal> {
+        let unavailable = |message: String| enrol::Refusal {
+            code: "unavailable".to_owned(),
+            message,
+        };
         let digest = rows::Digest(enrolment.token.0);
         let row = match self.redeemed.get(&digest) {
             Some(row) => Some(row.clone()),
-            None => self.store.enrolment_token(digest).map_err(|error| unavailable(error.to_string()))?,
+            None => self
+                .store
+                .enrolment_token(digest)
+                .map_err(|error| unavailable(error.to_string()))?,
         };
-        let scope: TokenScope = row.as_ref().and_then(|row| serde_json::from_str(&row.scope).ok()).unwrap_or_default();
+        let scope: TokenScope = row
+            .as_ref()
+            .and_then(|row| serde_json::from_str(&row.scope).ok())
+            .unwrap_or_default();
         let stored = row.as_ref().map(|row| StoredToken {
             digest: enrolment.token,
             expires_at: row.expires_at,
             uses_left: row.uses_left,
         });
         let token = redeem(stored, self.now.wall)?;
-        let agent = unique_name(&enrolment.facts.name, |name| self.desk.agent(name).is_some());
-        let issued =
-            ca.issue(&enrolment.csr, &agent, self.now.wall).map_err(|error| unavailable(error.to_string()))?;
+        let agent = unique_name(&enrolment.facts.name, |name| {
+            self.desk.agent(name).is_some()
+        });
+        let issued = ca
+            .issue(&enrolment.csr, &agent, self.now.wall)
+            .map_err(|error| unavailable(error.to_string()))?;
         if let Some(mut row) = row {
             row.uses_left = token.uses_left;
             self.redeemed.insert(digest, row.clone());
@@ -193,13 +211,24 @@ impl Writer {
             capabilities: None,
             seen_at: None,
         }));
-        self.audit(agent.to_string(), SmolStr::new_static("agent.enrol"), agent.to_string(), None);
+        self.audit(
+            agent.to_string(),
+            SmolStr::new_static("agent.enrol"),
+            agent.to_string(),
+            None,
+        );
         self.desk.enrolled(agent, scope.labels, None);
         Ok(Box::new(issued))
     }
 
-    pub(super) fn package(&mut self, digest: botswain_proto::ids::Digest) -> Result<Answer, Refusal> {
-        let row = self.store.package(rows::Digest(digest.0)).map_err(|error| Refusal::unreadable(&error))?;
+    pub(super) fn package(
+        &mut self,
+        digest: botswain_proto::ids::Digest,
+    ) -> Result<Answer, Refusal> {
+        let row = self
+            .store
+            .package(rows::Digest(digest.0))
+            .map_err(|error| Refusal::unreadable(&error))?;
         Ok(Answer::Package(row.map(|row| row.bytes)))
     }
 
@@ -210,16 +239,23 @@ impl Writer {
         attempt: AttemptId,
         file: &EvidenceRef,
     ) -> Result<Answer, Refusal> {
-        let live = self.desk.attempt(attempt).map(|row| holder_words(&row.holder));
+        let live = self
+            .desk
+            .attempt(attempt)
+            .map(|row| holder_words(&row.holder));
         let holder = match live {
             Some(holder) => Some(holder),
             None => {
                 let row = self.store.attempt(self.settings.part, attempt.0);
-                row.map_err(|error| Refusal::unreadable(&error))?.map(|row| row.holder)
+                row.map_err(|error| Refusal::unreadable(&error))?
+                    .map(|row| row.holder)
             }
         };
-        if holder.is_none() || agent.is_some_and(|agent| holder.as_deref() != Some(agent.as_str())) {
-            let message = format!("attempt {attempt} is not an attempt of this agent: its evidence is not taken");
+        if holder.is_none() || agent.is_some_and(|agent| holder.as_deref() != Some(agent.as_str()))
+        {
+            let message = format!(
+                "attempt {attempt} is not an attempt of this agent: its evidence is not taken"
+            );
             return Err(Refusal::new(RefusalKind::NotFound, message));
         }
         let there = self

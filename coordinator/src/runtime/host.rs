@@ -89,7 +89,10 @@ impl Runtime {
     }
 
     /// Puts a question in line at once; the answer comes later.
-    pub fn ask_now(&self, ask: Ask) -> impl Future<Output = Result<Answer, Refusal>> + Send + use<> {
+    pub fn ask_now(
+        &self,
+        ask: Ask,
+    ) -> impl Future<Output = Result<Answer, Refusal>> + Send + use<> {
         self.ask_in_line(ask, None)
     }
 
@@ -99,7 +102,11 @@ impl Runtime {
         deduplication: Option<Uuid>,
     ) -> impl Future<Output = Result<Answer, Refusal>> + Send + use<> {
         let (caller, answer) = oneshot::channel();
-        self.send(Request { ask, reply: ReplyTo::Caller(caller), deduplication });
+        self.send(Request {
+            ask,
+            reply: ReplyTo::Caller(caller),
+            deduplication,
+        });
         async move {
             answer.await.unwrap_or_else(|_| {
                 let message = "the coordinator stopped before it answered: ask again, nobody knows whether it happened";
@@ -110,7 +117,8 @@ impl Runtime {
 
     /// Sends a request whose answer goes where it says.
     pub fn send(&self, request: Request) {
-        if let Err((request, refusal)) = self.inbox.put(request) {
+        if let Err(refused) = self.inbox.put(request) {
+            let (request, refusal) = *refused;
             turn_away(request, refusal);
         }
     }
@@ -159,8 +167,7 @@ fn drive(
         }
         let turned = writer.turn(&mut requests, clock.now());
         let published = turned.published;
-        if !published.is_empty()
-        {
+        if !published.is_empty() {
             outlet.leave(published);
         }
         if let Some(reason) = turned.fatal {

@@ -51,7 +51,6 @@ impl Class {
             Ask::Deploy { .. }
             | Ask::Start { .. }
             | Ask::PublishMessage { .. }
-            | Ask::Activate { .. }
             | Ask::BotPushed { .. } => Class::Begin,
             _ => Class::Finish,
         }
@@ -67,9 +66,7 @@ fn bytes_of(ask: &Ask) -> usize {
         | Ask::PublishMessage { variables, .. }
         | Ask::CompleteUserTask { variables, .. }
         | Ask::SetVariables { variables, .. } => variables.bytes(),
-        Ask::Deploy { resources, .. } => {
-            resources.iter().map(|resource| resource.bytes.len()).sum()
-        }
+        Ask::Deploy { deployment, .. } => deployment.bytes(),
         _ => 256,
     }
 }
@@ -79,10 +76,12 @@ impl Inbox {
     ///
     /// # Errors
     /// There is no room, or the coordinator is stopping.
-    pub fn put(&self, request: Request) -> Result<(), (Request, Refusal)> {
+    pub fn put(&self, request: Request) -> Result<(), Box<(Request, Refusal)>> {
         self.put_all(std::iter::once(request))
             .map_or(Ok(()), |mut refused| {
-                Err(refused.pop().expect("one request went in and came back"))
+                Err(Box::new(
+                    refused.pop().expect("one request went in and came back"),
+                ))
             })
     }
 

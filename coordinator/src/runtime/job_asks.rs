@@ -126,7 +126,12 @@ impl Writer {
             .map_err(|failure| job_refusal(failure, "complete", job))
     }
 
-    pub(super) fn settle_job(&mut self, job: Key, variables: Variables, by: &str) -> Result<Answer, Refusal> {
+    pub(super) fn settle_job(
+        &mut self,
+        job: Key,
+        variables: Variables,
+        by: &str,
+    ) -> Result<Answer, Refusal> {
         let id = match self.desk.operator_result(job) {
             Ok(id) => id,
             Err(ResultRefused::NotHere(_)) => self.any_job_place(job, "complete")?,
@@ -134,7 +139,12 @@ impl Writer {
         };
         self.run(id, Command::CompleteJob { job, variables })
             .map_err(|failure| job_refusal(failure, "complete", job))?;
-        self.audit(by.to_owned(), SmolStr::new_static("job.settle"), job.to_string(), None);
+        self.audit(
+            by.to_owned(),
+            SmolStr::new_static("job.settle"),
+            job.to_string(),
+            None,
+        );
         Ok(Answer::Done)
     }
 
@@ -327,8 +337,11 @@ impl Writer {
             self.route_job(job, segment, token);
         }
         let mut assignments = std::mem::take(&mut self.assignments);
-        self.desk
-            .assign(self.now, self.settings.assignments_per_turn, &mut assignments);
+        self.desk.assign(
+            self.now,
+            self.settings.assignments_per_turn,
+            &mut assignments,
+        );
         // What was freed before it was given out again: the assignment is a job's last word.
         self.write_outbox();
         for assignment in assignments.drain(..) {
@@ -429,7 +442,8 @@ impl Writer {
                 }
                 let task = AgentTask {
                     session: *session,
-                    agent: agent.clone(), epoch: self.epoch,
+                    agent: agent.clone(),
+                    epoch: self.epoch,
                     job: given,
                     offer: offer.clone(),
                 };
@@ -549,6 +563,7 @@ impl Writer {
         Some(GivenJob {
             key: assignment.job,
             fence: assignment.fence,
+            job_type: own.job_type.clone(),
             instance: id.root,
             process_id: cached.definition.process.id.clone(),
             element_id: node.id.clone(),
@@ -565,28 +580,17 @@ impl Writer {
         token: Key,
         deadline_ms: i64,
     ) -> WorkerJob {
-        let cached = self.cache.get(given.instance);
-        let (process_version, process_key) = cached.map_or((0, 0), |cached| {
-            (
-                cached.definition.version as i32,
-                cached.definition.key.as_i64(),
-            )
+        let known = self
+            .cache
+            .get(given.instance)
+            .map(|cached| &cached.definition);
+        let (process_version, process_key) = known.map_or((0, 0), |definition| {
+            (definition.version.cast_signed(), definition.key.as_i64())
         });
-        let job_type = cached
-            .and_then(|cached| {
-                let mut segments = cached.instance.segments();
-                segments.find_map(|segment| {
-                    segment
-                        .token(token)?
-                        .job()
-                        .map(|job| job.job_type.to_string())
-                })
-            })
-            .unwrap_or_default();
         WorkerJob {
             key: given.key.as_i64(),
             subscription,
-            r#type: job_type,
+            r#type: given.job_type.to_string(),
             process_id: given.process_id.to_string(),
             process_version,
             process_key,

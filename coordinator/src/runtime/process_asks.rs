@@ -1,19 +1,22 @@
 //! What is asked about processes and instances: deploy, start, cancel, repair, look.
 
 use super::ask::{
-    Answer, Ask, AwaitEnd, Created, Deployed, ProcessRef, Refusal, RefusalKind, ReplyTo, Resource,
+    Answer, Ask, AwaitEnd, Created, Deployed, ProcessRef, Refusal, RefusalKind, ReplyTo,
 };
 use super::cache::Cached;
 use super::definitions::Definition;
-use super::writer::{Awaiting, Writer};
-use botswain_bpmn::Limits;
-use botswain_engine::{Command, Env, Key, SegmentId, Start, compile, create, waiting};
+use super::deployment::Deployment;
+use super::writer::{Awaiting, Failure, Writer};
+use botswain_engine::{Command, Env, Key, SegmentId, Start, create, waiting};
 use botswain_store::StoreError;
 use botswain_store::rows::{AuditRow, DeduplicationRow, DefinitionRow, Digest, Put};
 use smol_str::SmolStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use uuid::Uuid;
+
+/// How long a timer waits whose instance could not be read.
+const RETRY_MS: i64 = 1_000;
 
 impl Writer {
     /// Decides one request; its answer waits for the commit.
@@ -41,7 +44,7 @@ impl Writer {
             } => {
                 return self.activate(job_type, worker, most, lease_ms, wait_ms, fetch, reply);
             }
-            Ask::Deploy { resources, by } => self.deploy(&resources, &by),
+            Ask::Deploy { deployment, by } => Ok(self.deploy(*deployment, &by)),
             Ask::CompleteJob {
                 job,
                 fence,
@@ -228,40 +231,9 @@ impl Writer {
         self.replies.push((reply, answer));
     }
 
-    fn deploy(&mut self, resources: &[Resource], by: &str) -> Result<Answer, Refusal> {
-        let mut wrong = Vec::new();
-        let mut made = Vec::new();
-        if resources.is_empty() {
-            let message = "Expected to deploy at least one resource, but none given";
-            return Err(Refusal::new(RefusalKind::InvalidArgument, message));
-        }
-        for resource in resources {
-            match botswain_bpmn::read(&resource.bytes, &Limits::default())
-                .and_then(|model| compile(&model))
-            {
-                Ok(processes) => {
-                    made.extend(processes.into_iter().map(|process| (resource, process)))
-                }
-                Err(problems) => wrong.push(in_words(&resource.name, &problems)),
-            }
-        }
-        for (at, (resource, process)) in made.iter().enumerate() {
-            if let Some((other, _)) = made[..at].iter().find(|(_, other)| other.id == process.id) {
-                wrong.push(format!(
-                    "'{}':\n- Element: {}\n    - ERROR: the process id is used by '{}' of the same deployment too",
-                    resource.name, process.id, other.name
-                ));
-            }
-        }
-        if !wrong.is_empty() {
-            let message = format!(
-                "Expected to deploy new resources, but encountered the following errors:\n{}",
-                wrong.join("\n")
-            );
-            return Err(Refusal::new(RefusalKind::InvalidArgument, message));
-        }
+    fn deploy(&mut self, deployment: Deployment, by: &str) -> Answer {
         let mut deployed = Vec::new();
-        for (resource, process) in made {
+        for (resource, process) in deployment.into_processes() {
             let digest = Digest::of(&resource.bytes);
             let latest = self.definitions.latest(&process.id);
             // The same file again is the same version.
@@ -306,7 +278,7 @@ impl Writer {
             });
             self.batch.put(Put::Definition(Box::new(row)));
         }
-        Ok(Answer::Deployed(deployed))
+        Answer::Deployed(deployed)
     }
 
     fn start(
@@ -543,8 +515,17 @@ impl Writer {
             .timers
             .due(self.now.wall, self.settings.timers_per_turn)
         {
-            if let Err(failure) = self.run(segment, Command::FireTimer { timer }) {
-                tracing::warn!(timer = timer.as_u64(), ?failure, "a timer did not fire");
+            match self.run(segment, Command::FireTimer { timer }) {
+                Ok(()) => {}
+                // It fires when its instance can be read again.
+                Err(Failure::Refused(refusal)) => {
+                    tracing::warn!(timer = timer.as_u64(), %refusal, "a timer waits");
+                    self.timers
+                        .set(timer, self.now.wall.saturating_add(RETRY_MS), segment);
+                }
+                Err(Failure::Rejected(rejection)) => {
+                    tracing::warn!(timer = timer.as_u64(), %rejection, "a timer did not fire");
+                }
             }
         }
         self.match_messages();
@@ -618,21 +599,4 @@ impl Writer {
         }
         self.refill();
     }
-}
-
-fn in_words(file: &str, problems: &[botswain_bpmn::Problem]) -> String {
-    let mut text = format!("'{file}':");
-    for problem in problems {
-        let element = problem.element.as_deref().unwrap_or("definitions");
-        let place = if problem.line > 0 {
-            format!(" (line {}, column {})", problem.line, problem.column)
-        } else {
-            String::new()
-        };
-        text.push_str(&format!(
-            "\n- Element: {element}{place}\n    - ERROR: {} [{}]: {}",
-            problem.message, problem.code, problem.remedy
-        ));
-    }
-    text
 }

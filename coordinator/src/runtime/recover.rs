@@ -90,7 +90,8 @@ impl Writer {
                 continue;
             }
             let labels: Vec<SmolStr> = serde_json::from_str(&row.labels).unwrap_or_default();
-            self.desk.enrolled(agent, labels, journal_of(row.capabilities.as_deref()));
+            self.desk
+                .enrolled(agent, labels, journal_of(row.capabilities.as_deref()));
         }
         for row in self.store.packages()? {
             let Some(whole) = self.store.package(row.digest)? else {

@@ -17,7 +17,9 @@ impl Writer {
             };
             let rebuilt = rebuild(id, &stored, None)?;
             if rebuilt != *segment {
-                return Ok(Some(format!("{id:?} differs:\nmemory: {segment:?}\nstore:  {rebuilt:?}")));
+                return Ok(Some(format!(
+                    "{id:?} differs:\nmemory: {segment:?}\nstore:  {rebuilt:?}"
+                )));
             }
         }
         Ok(None)

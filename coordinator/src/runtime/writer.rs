@@ -121,6 +121,8 @@ pub struct GivenJob {
     pub key: Key,
     /// The rank of the try.
     pub fence: u64,
+    /// What kind of work it is.
+    pub job_type: SmolStr,
     /// Its instance.
     pub instance: Key,
     /// The process.
@@ -194,7 +196,8 @@ pub struct Writer {
     pub(super) fresh_instances: Vec<Key>,
     pub(super) forget: bool,
     /// Tokens that were used in the batch at hand.
-    pub(super) redeemed: FxHashMap<botswain_store::rows::Digest, botswain_store::rows::EnrolmentTokenRow>,
+    pub(super) redeemed:
+        FxHashMap<botswain_store::rows::Digest, botswain_store::rows::EnrolmentTokenRow>,
     pub(super) wanted_refills: Vec<crate::dispatch::Refill>,
     pub(super) warnings: FxHashMap<botswain_proto::ids::AttemptId, Vec<String>>,
     pub(super) connectors:
@@ -327,8 +330,15 @@ impl Writer {
 
     fn answer(&mut self, reply: ReplyTo, answer: Result<Answer, Refusal>) {
         match reply {
-            // A caller that is gone wants no answer.
-            ReplyTo::Caller(caller) => drop(caller.send(answer)),
+            ReplyTo::Caller(caller) => {
+                // A caller that is gone wants no answer; jobs that it asked for certainly never reached it.
+                if let Err(Ok(Answer::Jobs(jobs))) = caller.send(answer) {
+                    for job in jobs {
+                        self.desk
+                            .give_back(Key::from_u64(job.job.key.cast_unsigned()), job.job.fence);
+                    }
+                }
+            }
             ReplyTo::Stream {
                 session,
                 request_id,

@@ -1,7 +1,7 @@
 //! The load generator: an own coordinator, an open-loop load over real connections, and figures with the machine's own beside.
 
 use anyhow::{Context, bail};
-use botswain::runtime::{Ask, NoOutlet, Resource, Runtime, Settings};
+use botswain::runtime::{Ask, Deployment, NoOutlet, Resource, Runtime, Settings};
 use botswain_store::SqliteStore;
 use botswain_tests::load::machine::{self, Syncs};
 use botswain_tests::load::run::{Plan, run};
@@ -151,8 +151,8 @@ async fn deploy(data: &std::path::Path, job_types: &[String]) -> anyhow::Result<
     let store = SqliteStore::open(data, botswain_store::sqlite::Options::default())?;
     let (runtime, writer) = Runtime::start(Box::new(store), Settings::default(), NoOutlet, |_| {})?;
     let bytes = botswain_bpmn::write(&model).into_bytes();
-    let resources = vec![Resource { name: "load.bpmn".to_owned(), bytes }];
-    runtime.ask(Ask::Deploy { resources, by: "load".to_owned() }).await?;
+    let deployment = Deployment::compile(vec![Resource { name: "load.bpmn".to_owned(), bytes }])?;
+    runtime.ask(Ask::Deploy { deployment: Box::new(deployment), by: "load".to_owned() }).await?;
     runtime.stop();
     if writer.join().is_err() {
         bail!("the writer failed");
