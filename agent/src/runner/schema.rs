@@ -263,16 +263,24 @@ mod tests {
             json!({"name": "Anna", "age": 3, "tags": ["a"]}),
             expect!["fits"],
         );
-        check(schema.clone(), json!({"age": "top secret"}), expect!["/name is missing; /age is no integer"]);
+        check(
+            schema.clone(),
+            json!({"age": "top secret"}),
+            expect!["/name is missing; /age is no integer"],
+        );
         check(
             schema.clone(),
             json!({"name": "x", "more": 1}),
-            expect!["/more is not allowed here; /name breaks minLength 2; /name does not match ^[A-Z]"],
+            expect![
+                "/more is not allowed here; /name breaks minLength 2; /name does not match ^[A-Z]"
+            ],
         );
         check(
             schema,
             json!({"name": "Anna", "age": -1, "tags": ["a", "c", "b"]}),
-            expect!["/age breaks minimum 0; /tags breaks maxItems 2; /tags/1 is none of the allowed values"],
+            expect![
+                "/age breaks minimum 0; /tags breaks maxItems 2; /tags/1 is none of the allowed values"
+            ],
         );
     }
 
@@ -281,7 +289,11 @@ mod tests {
         let schema =
             json!({"properties": {"id": {"oneOf": [{"type": "string"}, {"type": "integer"}]}}});
         check(schema.clone(), json!({"id": 2.0}), expect!["fits"]);
-        check(schema, json!({"id": true}), expect!["/id fits 0 of its oneOf shapes"]);
+        check(
+            schema,
+            json!({"id": true}),
+            expect!["/id fits 0 of its oneOf shapes"],
+        );
         check(
             json!({"not": {"required": ["x"]}}),
             json!({"x": 1}),
@@ -292,11 +304,19 @@ mod tests {
 
     #[test]
     fn a_schema_that_cannot_be_followed_is_told_and_not_passed_over() {
-        check(json!({"$ref": "#/x"}), json!({}), expect![[r#"the schema itself is wrong: the keyword "$ref" is not known to agents; say it with others, or leave it out"#]]);
+        check(
+            json!({"$ref": "#/x"}),
+            json!({}),
+            expect![[
+                r#"the schema itself is wrong: the keyword "$ref" is not known to agents; say it with others, or leave it out"#
+            ]],
+        );
         check(
             json!({"anyOf": [{"dependentRequired": {}}]}),
             json!({}),
-            expect![[r#"the schema itself is wrong: the keyword "dependentRequired" is not known to agents; say it with others, or leave it out"#]],
+            expect![[
+                r#"the schema itself is wrong: the keyword "dependentRequired" is not known to agents; say it with others, or leave it out"#
+            ]],
         );
         check(
             json!({"properties": {"x": {"pattern": "(?=a)"}}}),
@@ -307,6 +327,10 @@ mod tests {
         for _ in 0..100 {
             deep = json!({"not": deep});
         }
-        check(deep, json!({}), expect!["the schema itself is wrong: it nests more than 32 levels"]);
+        check(
+            deep,
+            json!({}),
+            expect!["the schema itself is wrong: it nests more than 32 levels"],
+        );
     }
 }
