@@ -1,8 +1,14 @@
 //! The HTTP door, asked as its clients ask it: each path, and what is wrong at each.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 #[path = "http/door.rs"]
 mod door;
 
+#[path = "http/evidence.rs"]
+mod evidence;
+#[path = "http/full.rs"]
+mod full;
 #[path = "http/instances.rs"]
 mod instances;
 #[path = "http/jobs.rs"]

@@ -316,7 +316,15 @@ impl Writer {
     /// Writes the rows that dispatch wants written, and keeps what it wants sent and read for after the commit.
     pub(super) fn write_outbox(&mut self) {
         let outbox = self.desk.take_outbox();
-        for change in outbox.changes {
+        self.write_changes(outbox.changes);
+        self.warnings.clear();
+        self.published.notices.extend(outbox.notices);
+        self.wanted_refills.extend(outbox.refills);
+    }
+
+    /// Writes rows of jobs, attempts and the audit log.
+    pub(super) fn write_changes(&mut self, changes: Vec<Change>) {
+        for change in changes {
             match change {
                 Change::JobFreed {
                     job, fence, leg, ..
@@ -369,9 +377,6 @@ impl Writer {
                 }
             }
         }
-        self.warnings.clear();
-        self.published.notices.extend(outbox.notices);
-        self.wanted_refills.extend(outbox.refills);
     }
 
     fn write_attempt(&mut self, row: &dispatch::AttemptRow) {

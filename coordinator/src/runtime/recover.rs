@@ -60,8 +60,8 @@ impl Writer {
         while self.timers.wants_read() {
             self.timers.read(self.store.as_mut(), self.settings.part)?;
         }
-        self.carry_out(decided);
-        self.write_outbox();
+        // The next turn writes what recovery decided, in its own batch.
+        self.resumed.decided = decided;
         Ok(())
     }
 
@@ -164,6 +164,7 @@ impl Writer {
             }
         }
         let outbox = self.desk.take_outbox();
+        self.resumed.changes = outbox.changes;
         self.wanted_refills.extend(outbox.refills);
         self.refill();
         Ok(decided)

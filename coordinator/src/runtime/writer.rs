@@ -165,6 +165,13 @@ pub(super) struct Activation {
     pub(super) jobs: Vec<super::ask::Activated>,
 }
 
+/// What recovery decided and is written by the first turn after it.
+#[derive(Default)]
+pub(super) struct Resumed {
+    pub(super) decided: Vec<crate::dispatch::Decided>,
+    pub(super) changes: Vec<crate::dispatch::Change>,
+}
+
 /// The single writer of a partition.
 pub struct Writer {
     pub(super) settings: Settings,
@@ -195,6 +202,7 @@ pub struct Writer {
     pub(super) next_session: u64,
     pub(super) fresh_instances: Vec<Key>,
     pub(super) forget: bool,
+    pub(super) resumed: Resumed,
     /// Tokens that were used in the batch at hand.
     pub(super) redeemed:
         FxHashMap<botswain_store::rows::Digest, botswain_store::rows::EnrolmentTokenRow>,
@@ -239,6 +247,7 @@ impl Writer {
             next_session: 1 << 62,
             fresh_instances: Vec::new(),
             forget: false,
+            resumed: Resumed::default(),
             redeemed: FxHashMap::default(),
             wanted_refills: Vec::new(),
             warnings: FxHashMap::default(),
@@ -252,6 +261,13 @@ impl Writer {
     pub fn turn(&mut self, requests: &mut Vec<Request>, now: Now) -> Turned {
         self.tick(now);
         self.batch.begin(self.epoch, self.seq + 1);
+        let Resumed { decided, changes } = std::mem::take(&mut self.resumed);
+        self.write_changes(changes);
+        self.carry_out(decided);
+        // What is due comes before what is asked: a request for jobs that waits for nothing is still open when jobs are
+        // given out, and a late result still finds its job.
+        self.fire_timers();
+        self.expire();
         let forget = std::mem::take(&mut self.forget);
         if forget {
             self.forget_messages();
@@ -264,8 +280,6 @@ impl Writer {
         {
             self.decide(ask, reply, deduplication);
         }
-        self.fire_timers();
-        self.expire();
         self.go_on();
         self.give_out();
         self.write_outbox();

@@ -7,37 +7,39 @@ use botswain_store::sqlite::Options;
 use botswain_store::{Reader, SqliteStore};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use std::sync::Once;
+use std::sync::{Arc, Once};
+use std::thread::JoinHandle;
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// No test waits longer for anything.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running door.
-pub struct Door {
-    pub url: String,
-    pub runtime: Runtime,
+pub(crate) struct Door {
+    pub(crate) url: String,
+    pub(crate) runtime: Runtime,
     client: reqwest::Client,
     token: Option<String>,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
+    writer: Option<JoinHandle<()>>,
 }
 
 /// What was answered.
 #[derive(Debug)]
-pub struct Answered {
-    pub status: u16,
-    pub media: String,
-    pub text: String,
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) media: String,
+    pub(crate) text: String,
 }
 
 impl Answered {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
     #[track_caller]
-    pub fn ok(&self) -> Value {
+    pub(crate) fn ok(&self) -> Value {
         assert!((200..300).contains(&self.status), "{self:?}");
         if self.text.is_empty() {
             Value::Null
@@ -48,7 +50,7 @@ impl Answered {
 
     /// A problem of that status whose detail says `part`.
     #[track_caller]
-    pub fn refused(&self, status: u16, part: &str) -> Value {
+    pub(crate) fn refused(&self, status: u16, part: &str) -> Value {
         assert_eq!(self.status, status, "{self:?}");
         assert_eq!(self.media, "application/problem+json", "{self:?}");
         let problem = self.json();
@@ -66,19 +68,32 @@ impl Answered {
 
 impl Door {
     /// In dev mode.
-    pub async fn open() -> Door {
+    pub(crate) async fn open() -> Door {
         Door::with(None, |state| state).await
     }
 
-    pub async fn with(token: Option<&str>, dress: impl FnOnce(ApiState) -> ApiState) -> Door {
+    pub(crate) async fn with(
+        token: Option<&str>,
+        dress: impl FnOnce(ApiState) -> ApiState,
+    ) -> Door {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        Door::on(folder, Options::default(), token, dress).await
+    }
+
+    /// On a data folder that may have been used before.
+    pub(crate) async fn on(
+        folder: Arc<TempDir>,
+        options: Options,
+        token: Option<&str>,
+        dress: impl FnOnce(ApiState) -> ApiState,
+    ) -> Door {
         static PROVIDER: Once = Once::new();
         PROVIDER.call_once(|| {
             // Another test of this process may have been first.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let folder = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(folder.path(), Options::default()).unwrap();
-        let (runtime, _thread) =
+        let store = SqliteStore::open(folder.path(), options).unwrap();
+        let (runtime, writer) =
             Runtime::start(Box::new(store), Settings::default(), NoOutlet, |reason| {
                 panic!("{reason}")
             })
@@ -103,11 +118,19 @@ impl Door {
             runtime,
             client,
             token: token.map(str::to_owned),
-            _folder: folder,
+            folder,
+            writer: Some(writer),
         }
     }
 
-    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    /// Ends the writer, and gives the folder back.
+    pub(crate) fn close(mut self) -> Arc<TempDir> {
+        self.runtime.stop();
+        self.writer.take().unwrap().join().unwrap();
+        Arc::clone(&self.folder)
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.url));
         match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -115,7 +138,7 @@ impl Door {
         }
     }
 
-    pub async fn send(&self, request: RequestBuilder) -> Answered {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answered {
         let response = request.send().await.unwrap();
         let status = response.status().as_u16();
         let media = response
@@ -130,20 +153,25 @@ impl Door {
         }
     }
 
-    pub async fn get(&self, path: &str) -> Answered {
+    pub(crate) async fn get(&self, path: &str) -> Answered {
         self.send(self.request(Method::GET, path)).await
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> Answered {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answered {
         self.send(self.request(Method::POST, path).json(&body))
             .await
     }
 
-    pub async fn call(&self, method: Method, path: &str, body: Value) -> Answered {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: Value) -> Answered {
         self.send(self.request(method, path).json(&body)).await
     }
 
-    pub async fn text(&self, path: &str, media: &str, body: impl Into<reqwest::Body>) -> Answered {
+    pub(crate) async fn text(
+        &self,
+        path: &str,
+        media: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> Answered {
         self.send(
             self.request(Method::POST, path)
                 .header("content-type", media)
@@ -153,7 +181,7 @@ impl Door {
     }
 
     /// Deploys files as a browser would.
-    pub async fn deploy_files(&self, files: &[(&str, &str)]) -> Answered {
+    pub(crate) async fn deploy_files(&self, files: &[(&str, &str)]) -> Answered {
         let mut body = String::new();
         for (name, content) in files {
             body.push_str(&format!(
@@ -171,19 +199,19 @@ impl Door {
     }
 
     /// Deploys a process of the text notation.
-    pub async fn deploy(&self, process: &str) -> Value {
+    pub(crate) async fn deploy(&self, process: &str) -> Value {
         let xml = botswain_bpmn::write(&botswain_bpmn::build(process));
         self.deploy_files(&[("process.bpmn", &xml)]).await.ok()
     }
 
     /// Starts an instance of `process` and tells its key.
-    pub async fn start(&self, variables: Value) -> String {
+    pub(crate) async fn start(&self, variables: Value) -> String {
         let body = json!({ "processDefinitionId": "process", "variables": variables });
         key(&self.post("/v2/process-instances", body).await.ok()["processInstanceKey"])
     }
 
     /// Takes the jobs of a type.
-    pub async fn activate(&self, job_type: &str, most: u32) -> Vec<Value> {
+    pub(crate) async fn activate(&self, job_type: &str, most: u32) -> Vec<Value> {
         let body = json!({ "type": job_type, "timeout": 60_000, "maxJobsToActivate": most, "worker": "test" });
         self.post("/v2/jobs/activation", body).await.ok()["jobs"]
             .as_array()
@@ -192,16 +220,19 @@ impl Door {
     }
 
     /// Takes one job.
-    pub async fn job(&self, job_type: &str) -> Value {
+    pub(crate) async fn job(&self, job_type: &str) -> Value {
         let mut jobs = self.activate(job_type, 1).await;
         assert_eq!(jobs.len(), 1, "no job of type {job_type}");
         jobs.remove(0)
     }
 
     /// The items of a search.
-    pub async fn search(&self, kind: &str, filter: Value) -> Vec<Value> {
+    pub(crate) async fn search(&self, kind: &str, filter: Value) -> Vec<Value> {
         let found = self
-            .post(&format!("/v2/{kind}/search"), json!({ "filter": filter }))
+            .post(
+                &format!("/v2/{kind}/search"),
+                json!({ "filter": filter, "page": { "limit": 10_000 } }),
+            )
             .await
             .ok();
         found["items"].as_array().unwrap().clone()
@@ -209,7 +240,7 @@ impl Door {
 }
 
 #[track_caller]
-pub fn key(value: &Value) -> String {
+pub(crate) fn key(value: &Value) -> String {
     let text = value
         .as_str()
         .unwrap_or_else(|| panic!("a key is text: {value}"));

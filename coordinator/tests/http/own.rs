@@ -259,3 +259,25 @@ async fn agents_are_listed_and_an_unknown_one_is_not_revoked() {
         .await
         .refused(404, "no such agent was found");
 }
+
+#[tokio::test]
+async fn a_job_whose_bot_was_never_pushed_says_so() {
+    let door = Door::open().await;
+    door.send(
+        door.request(Method::PUT, "/botswain/v1/routes/pick")
+            .body("bot:crm@1"),
+    )
+    .await
+    .ok();
+    door.deploy("start > pick:job > end").await;
+    let instance = door.start(json!({})).await;
+    let shown = door
+        .get(&format!("/botswain/v1/instances/{instance}/waiting"))
+        .await
+        .ok()
+        .to_string();
+    assert!(
+        shown.contains("bot:crm@1 was never pushed: botswain bot push DIR"),
+        "{shown}"
+    );
+}
