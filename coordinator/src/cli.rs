@@ -70,6 +70,8 @@ pub enum Command {
     },
     /// Lists what waits for an operator, or resolves one of it.
     Incidents(repair::Incidents),
+    /// Lists the variables of an instance, or sets some: for repairs, before an incident is resolved.
+    Variables(repair::Variables),
     /// Lists what people are asked to do, or completes one of it.
     Tasks(repair::Tasks),
     /// Completes a job by hand: for repairs, when its work was done in another way.
@@ -138,6 +140,7 @@ fn spoken(connection: &Connection, command: Command) -> Done {
             Command::Show { instance } => show::show(&client, out, &instance).await,
             Command::Cancel { instance } => instances::cancel(&client, out, &instance).await,
             Command::Incidents(incidents) => repair::incidents(&client, out, incidents).await,
+            Command::Variables(variables) => repair::list_variables(&client, out, variables).await,
             Command::Tasks(tasks) => repair::tasks(&client, out, tasks).await,
             Command::CompleteJob(job) => repair::complete_job(&client, out, job).await,
             Command::Route { route } => route::route(&client, out, route).await,

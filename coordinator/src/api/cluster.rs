@@ -8,8 +8,9 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use botswain_engine::Key;
-use botswain_store::reader::{InstanceField, Instances, Op, Search, TOTAL_MAX, Value};
-use botswain_store::rows::InstanceState;
+use botswain_store::WHOLE_PROCESS;
+use botswain_store::reader::{Definitions, InstanceField, Instances, LIMIT_MAX, Op, Search, Value};
+use botswain_store::rows::Counts;
 use serde_json::{Value as JsonValue, json};
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
@@ -96,33 +97,7 @@ async fn answers(api: &ApiState) -> Result<(), Problem> {
 }
 
 pub(crate) async fn metrics(State(api): State<ApiState>) -> Result<Response, Problem> {
-    let states = [
-        InstanceState::Active,
-        InstanceState::Completed,
-        InstanceState::Terminated,
-        InstanceState::Stopped,
-    ];
-    let (instances, incidents) = api
-        .read(move |api| {
-            let count = |field, op| {
-                let search = Search::<Instances> {
-                    limit: 1,
-                    ..Search::default()
-                }
-                .filter(field, op);
-                api.reader.search(&search).map(|page| page.total)
-            };
-            let mut instances = Vec::new();
-            for state in states {
-                let total = count(InstanceField::State, Op::Eq(Value::Integer(state.code())))?;
-                instances.push((state.name(), total));
-            }
-            Ok((
-                instances,
-                count(InstanceField::Incidents, Op::Gt(Value::Integer(0)))?,
-            ))
-        })
-        .await?;
+    let (instances, incidents) = api.read(counted).await?;
     let mut text = String::new();
     let mut metric = |name: &str, kind: &str, help: &str, values: &[(String, f64)]| {
         let _infallible = writeln!(
@@ -166,12 +141,32 @@ pub(crate) async fn metrics(State(api): State<ApiState>) -> Result<Response, Pro
         "Answers of this door.",
         &answers.collect::<Vec<_>>(),
     );
-    let help = format!("Instances by state, counted up to {}.", TOTAL_MAX);
-    let instances: Vec<_> = instances
-        .into_iter()
-        .map(|(state, total)| (format!("{{state=\"{state}\"}}"), total as f64))
-        .collect();
-    metric("instances", "gauge", &help, &instances);
+    let running = instances.entered - instances.completed - instances.terminated;
+    metric(
+        "instances",
+        "gauge",
+        "Instances that run.",
+        &plain(running as f64),
+    );
+    for (name, help, count) in [
+        (
+            "instances_started_total",
+            "Instances that were started.",
+            instances.entered,
+        ),
+        (
+            "instances_completed_total",
+            "Instances that came to their end.",
+            instances.completed,
+        ),
+        (
+            "instances_terminated_total",
+            "Instances that were cancelled.",
+            instances.terminated,
+        ),
+    ] {
+        metric(name, "counter", help, &plain(count as f64));
+    }
     metric(
         "instances_with_incidents",
         "gauge",
@@ -179,6 +174,28 @@ pub(crate) async fn metrics(State(api): State<ApiState>) -> Result<Response, Pro
         &plain(incidents as f64),
     );
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
+
+/// How often instances began and ended, by the counters that the writer keeps, and how many wait for an operator.
+fn counted(api: &ApiState) -> Result<(Counts, usize), Problem> {
+    let versions = Search::<Definitions> {
+        limit: LIMIT_MAX,
+        ..Search::default()
+    };
+    let mut instances = Counts::default();
+    for version in api.reader.search(&versions)?.items {
+        for (node, counts) in api.reader.counts(version.key)? {
+            if node == WHOLE_PROCESS {
+                instances.add(counts);
+            }
+        }
+    }
+    let stuck = Search::<Instances> {
+        limit: 1,
+        ..Search::default()
+    }
+    .filter(InstanceField::Incidents, Op::Gt(Value::Integer(0)));
+    Ok((instances, api.reader.search(&stuck)?.total))
 }
 
 /// What this process keeps in memory, where the system tells.

@@ -124,3 +124,50 @@ pub(crate) fn render(mut response: Response, path: &str) -> Response {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: RefusalKind, expected: &str) {
+        let problem = Problem::refused("COMPLETE", Refusal::new(kind, "it is so"));
+        assert_eq!(
+            format!(
+                "{} {}: {}",
+                problem.status.as_u16(),
+                problem.title,
+                problem.detail
+            ),
+            expected
+        );
+    }
+
+    #[test]
+    fn each_refusal_has_the_status_and_the_words_that_clients_know() {
+        let rejected =
+            |word: &str| format!("Command 'COMPLETE' rejected with code '{word}': it is so");
+        check(
+            RefusalKind::InvalidArgument,
+            &format!("400 INVALID_ARGUMENT: {}", rejected("INVALID_ARGUMENT")),
+        );
+        check(
+            RefusalKind::NotFound,
+            &format!("404 NOT_FOUND: {}", rejected("NOT_FOUND")),
+        );
+        check(
+            RefusalKind::AlreadyExists,
+            &format!("409 ALREADY_EXISTS: {}", rejected("ALREADY_EXISTS")),
+        );
+        check(
+            RefusalKind::InvalidState,
+            &format!("409 INVALID_STATE: {}", rejected("INVALID_STATE")),
+        );
+        // Clients slow down on this title alone, and fail fast on every other 503.
+        check(
+            RefusalKind::ResourceExhausted,
+            "503 RESOURCE_EXHAUSTED: it is so",
+        );
+        check(RefusalKind::Unavailable, "503 UNAVAILABLE: it is so");
+        check(RefusalKind::Internal, "500 INTERNAL: it is so");
+    }
+}

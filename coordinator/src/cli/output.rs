@@ -49,7 +49,7 @@ impl Output {
         }
         let text = table.to_string();
         for line in text.lines() {
-            self.line(line.trim_end());
+            self.line(line.strip_prefix(' ').unwrap_or(line).trim_end());
         }
     }
 }

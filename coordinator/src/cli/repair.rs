@@ -1,4 +1,4 @@
-//! Repair: incidents, user tasks, and jobs that are completed by hand.
+//! Repair: incidents, variables, user tasks, and jobs that are completed by hand.
 
 use super::client::Client;
 use super::output::{Output, cell, items, moment};
@@ -68,6 +68,19 @@ enum TaskOrder {
     },
 }
 
+/// Lists an instance's variables, or sets some of them.
+#[derive(Debug, clap::Args)]
+pub struct Variables {
+    /// The instance's key.
+    instance: String,
+    /// Sets these: JSON, @FILE, or - for standard input.
+    #[arg(long, value_name = "JSON")]
+    set: Option<String>,
+    /// The element instance whose scope takes them; the instance itself if none is named.
+    #[arg(long, value_name = "KEY", requires = "set")]
+    scope: Option<String>,
+}
+
 /// A job that is completed by hand.
 #[derive(Debug, clap::Args)]
 pub struct CompleteJob {
@@ -134,6 +147,30 @@ async fn resolve(client: &Client, out: &mut Output, key: &str, retries: u32) -> 
             ));
         },
     )
+}
+
+pub(super) async fn list_variables(client: &Client, out: &mut Output, asked: Variables) -> Done {
+    if asked.set.is_some() {
+        let scope = asked.scope.as_deref().unwrap_or(&asked.instance);
+        let body = json!({ "variables": variables(asked.set.as_deref())?, "local": asked.scope.is_some() });
+        let path = ["v2", "element-instances", scope, "variables"];
+        client
+            .send(client.request(Method::PUT, &path).json(&body))
+            .await?;
+    }
+    let answer = client
+        .search("variables", json!({ "processInstanceKey": asked.instance }))
+        .await?;
+    out.answer(&answer, |out| {
+        let rows = items(&answer).iter().map(|item| {
+            vec![
+                cell(item, "scopeKey"),
+                cell(item, "name"),
+                cell(item, "value"),
+            ]
+        });
+        out.table(&["scope", "name", "value"], rows.collect());
+    })
 }
 
 pub(super) async fn tasks(client: &Client, out: &mut Output, tasks: Tasks) -> Done {

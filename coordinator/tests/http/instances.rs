@@ -246,6 +246,8 @@ async fn the_coordinator_tells_about_itself() {
         "anonymous"
     );
     assert_eq!(door.get("/health").await.ok()["status"], "UP");
+    door.deploy("start > pick:job > end").await;
+    door.start(json!({})).await;
     let metrics = door.get("/metrics").await;
     assert!(
         metrics
