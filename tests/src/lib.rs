@@ -1,4 +1,5 @@
 //! Everything that needs more than one crate.
 
 pub mod crm;
+pub mod demo;
 pub mod load;
