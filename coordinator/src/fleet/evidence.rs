@@ -77,7 +77,8 @@ impl EvidenceFolder {
     #[must_use]
     pub fn path(&self, content: &Digest) -> PathBuf {
         let name = content.to_string();
-        self.root.join(&name[..2]).join(&name)
+        // The same place as in the store, which shows files and forgets them.
+        self.root.join(&name[..2]).join(&name[2..])
     }
 
     /// Begins to take a file.
