@@ -13,6 +13,8 @@ mod full;
 mod instances;
 #[path = "http/jobs.rs"]
 mod jobs;
+#[path = "http/overload.rs"]
+mod overload;
 #[path = "http/own.rs"]
 mod own;
 #[path = "http/repair.rs"]

@@ -1,7 +1,6 @@
 //! What is asked about routes and attempts: routes are set, agents speak, attempts end, and dispatch's rows are written.
 
 use super::ask::{Answer, Refusal, RefusalKind, leg_words};
-use super::job_asks::holder_words;
 use super::writer::Writer;
 use crate::dispatch::{self, AttemptState, Change, End, HolderName, Route, SessionId};
 use crate::fleet::{Ca, Enrolment, Issued, StoredToken, TokenScope, redeem, unique_name};
@@ -467,5 +466,15 @@ impl Writer {
             .flatten()
             .map(|row| row.job_type)
             .unwrap_or_default()
+    }
+}
+
+/// Who holds an attempt, as rows say it.
+fn holder_words(holder: &HolderName) -> SmolStr {
+    match holder {
+        HolderName::Agent(agent) => SmolStr::from(agent.as_str()),
+        HolderName::Connector => SmolStr::new_static("connector"),
+        HolderName::Person => SmolStr::new_static("person"),
+        HolderName::Worker => SmolStr::new_static("worker"),
     }
 }

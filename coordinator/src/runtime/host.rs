@@ -2,7 +2,8 @@
 
 use super::ask::{Answer, Ask, Refusal, RefusalKind, ReplyTo, Request};
 use super::inbox::{Inbox, turn_away};
-use super::writer::{Published, Settings, Writer};
+use super::published::Published;
+use super::writer::{Settings, Writer};
 use crate::dispatch::{Now, SessionId};
 use botswain_store::{Store, StoreError};
 use std::sync::Arc;

@@ -1,15 +1,14 @@
 //! What is asked about processes and instances: deploy, start, cancel, repair, look.
 
-use super::ask::{
-    Answer, Ask, AwaitEnd, Created, Deployed, ProcessRef, Refusal, RefusalKind, ReplyTo,
-};
+use super::ask::{Answer, AwaitEnd, Created, Deployed, ProcessRef, Refusal, RefusalKind, ReplyTo};
 use super::cache::Cached;
 use super::definitions::Definition;
 use super::deployment::Deployment;
-use super::writer::{Awaiting, Failure, Writer};
+use super::steps::Failure;
+use super::writer::{Awaiting, Writer};
 use botswain_engine::{Command, Env, Key, SegmentId, Start, create, waiting};
 use botswain_store::StoreError;
-use botswain_store::rows::{AuditRow, DeduplicationRow, DefinitionRow, Digest, Put};
+use botswain_store::rows::{DefinitionRow, Digest, Put};
 use smol_str::SmolStr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -19,219 +18,7 @@ use uuid::Uuid;
 const RETRY_MS: i64 = 1_000;
 
 impl Writer {
-    /// Decides one request; its answer waits for the commit.
-    pub(super) fn decide(&mut self, ask: Ask, reply: ReplyTo, deduplication: Option<Uuid>) {
-        if let Some(id) = deduplication {
-            match self.repeated_reply(id) {
-                Ok(None) => {}
-                Ok(Some(answer)) => return self.replies.push((reply, Ok(answer))),
-                Err(refusal) => return self.replies.push((reply, Err(refusal))),
-            }
-        }
-        let answer = match ask {
-            Ask::Start {
-                process,
-                start,
-                await_end,
-            } => return self.start(&process, start, await_end, reply, deduplication),
-            Ask::Activate {
-                job_type,
-                worker,
-                most,
-                lease_ms,
-                wait_ms,
-                fetch,
-            } => {
-                return self.activate(job_type, worker, most, lease_ms, wait_ms, fetch, reply);
-            }
-            Ask::Deploy { deployment, by } => Ok(self.deploy(*deployment, &by)),
-            Ask::CompleteJob {
-                job,
-                fence,
-                variables,
-            } => self.complete_job(job, fence, variables),
-            Ask::SettleJob { job, variables, by } => self.settle_job(job, variables, &by),
-            Ask::FailJob {
-                job,
-                fence,
-                retries,
-                back_off_ms,
-                message,
-                variables,
-            } => self.fail_job(job, fence, retries, back_off_ms, message, variables),
-            Ask::ThrowError {
-                job,
-                fence,
-                code,
-                message,
-                variables,
-            } => self.throw_error(job, fence, code, message, variables),
-            Ask::UpdateJob {
-                job,
-                retries,
-                timeout_ms,
-            } => self.update_job(job, retries, timeout_ms),
-            Ask::PublishMessage {
-                name,
-                correlation_key,
-                message_id,
-                ttl_ms,
-                variables,
-            } => self.publish_message(name, correlation_key, message_id, ttl_ms, variables),
-            Ask::CompleteUserTask { task, variables } => self.complete_user_task(task, variables),
-            Ask::AssignUserTask {
-                task,
-                assignee,
-                allow_override,
-            } => self.assign_user_task(task, assignee, allow_override),
-            Ask::ResolveIncident { incident } => self.resolve_incident(incident),
-            Ask::SetVariables {
-                scope,
-                variables,
-                local,
-            } => self.set_variables(scope, variables, local),
-            Ask::CancelInstance { instance } => self.cancel(instance),
-            Ask::Inspect { instance } => self.inspect(instance),
-            Ask::ExplainJob { job } => Ok(Answer::Explained(Some(self.desk.explain(job)))),
-            Ask::OpenSession { session, out } => {
-                self.sessions.open(session, out);
-                Ok(Answer::Done)
-            }
-            Ask::CloseSession { session } => {
-                self.desk.worker_gone(session);
-                self.sessions.close(session);
-                Ok(Answer::Done)
-            }
-            Ask::Subscribe {
-                session,
-                wish,
-                fetch,
-            } => self.subscribe(session, wish, fetch),
-            Ask::Credits {
-                session,
-                subscription,
-                more,
-            } => {
-                self.desk.credits(session, subscription, more);
-                Ok(Answer::Done)
-            }
-            Ask::Unsubscribe {
-                session,
-                subscription,
-            } => {
-                self.desk.unsubscribe(session, subscription);
-                Ok(Answer::Done)
-            }
-            Ask::SetRoute {
-                job_type,
-                route,
-                by,
-            } => self.set_route(job_type, route, &by),
-            Ask::Routes => self.routes(),
-            Ask::Write { put, audit } => {
-                if let Some((who, what, subject)) = audit {
-                    self.audit(who, what, subject, None);
-                }
-                self.batch.put(*put);
-                Ok(Answer::Done)
-            }
-            Ask::BotPushed { put, bot, by } => {
-                self.audit(
-                    by,
-                    SmolStr::new_static("bot.push"),
-                    format!("{}@{}", bot.name, bot.version),
-                    None,
-                );
-                self.batch.put(*put);
-                self.desk.set_bot(*bot);
-                Ok(Answer::Done)
-            }
-            Ask::Connector {
-                name,
-                slots,
-                effect,
-            } => {
-                self.connectors.insert(name.clone(), (slots, effect));
-                self.desk.set_connector(name, slots, effect);
-                Ok(Answer::Done)
-            }
-            Ask::AttemptEnded {
-                attempt,
-                end,
-                warnings,
-            } => Ok(self.attempt_ended(attempt, *end, warnings)),
-            Ask::Enrol { enrolment, ca } => Ok(Answer::Enrolled(self.enrol(&enrolment, &ca))),
-            Ask::Note {
-                who,
-                what,
-                subject,
-                details,
-            } => {
-                self.audit(who, SmolStr::new_static(what), subject, Some(details));
-                Ok(Answer::Done)
-            }
-            Ask::Package { digest } => self.package(digest),
-            Ask::EvidenceExpected {
-                agent,
-                attempt,
-                file,
-            } => self.evidence_expected(agent.as_ref(), attempt, &file),
-            Ask::EvidenceStored {
-                agent,
-                attempt,
-                file,
-            } => self.evidence_stored(agent.as_ref(), attempt, *file),
-            Ask::AgentRevoked { agent, by } => self.revoke_agent(&agent, &by),
-            Ask::AgentHello {
-                session,
-                agent,
-                hello,
-            } => self.agent_hello(session, &agent, &hello),
-            Ask::AgentGone {
-                session,
-                agent,
-                why,
-            } => {
-                self.desk.agent_gone(&agent, session, &why);
-                Ok(Answer::Done)
-            }
-            Ask::AgentEvent {
-                session: _,
-                agent,
-                event,
-            } => Ok(self.agent_event(&agent, &event)),
-            Ask::AgentBeat {
-                session,
-                agent,
-                beat,
-            } => Ok(Answer::Leases(
-                self.desk.beat(&agent, session, &beat, self.now),
-            )),
-            Ask::AgentSync {
-                session: _,
-                agent,
-                items,
-            } => {
-                let decided = self.desk.sync_answer(&agent, &items, self.now);
-                self.carry_out(decided);
-                Ok(Answer::Done)
-            }
-            Ask::Agents => Ok(Answer::Agents(self.desk.agents().collect())),
-            Ask::AdvanceClock { by_ms } => {
-                self.clock_ahead = self
-                    .clock_ahead
-                    .saturating_add(i64::try_from(by_ms).unwrap_or(i64::MAX));
-                Ok(Answer::Done)
-            }
-        };
-        self.match_messages();
-        if let (Some(id), Ok(answer)) = (deduplication, &answer) {
-            self.remember_reply(id, answer);
-        }
-        self.replies.push((reply, answer));
-    }
-
-    fn deploy(&mut self, deployment: Deployment, by: &str) -> Answer {
+    pub(super) fn deploy(&mut self, deployment: Deployment, by: &str) -> Answer {
         let mut deployed = Vec::new();
         for (resource, process) in deployment.into_processes() {
             let digest = Digest::of(&resource.bytes);
@@ -281,7 +68,7 @@ impl Writer {
         Answer::Deployed(deployed)
     }
 
-    fn start(
+    pub(super) fn start(
         &mut self,
         process: &ProcessRef,
         start: Start,
@@ -398,7 +185,7 @@ impl Writer {
         found.ok_or_else(|| Refusal::new(RefusalKind::NotFound, none))
     }
 
-    fn cancel(&mut self, instance: Key) -> Result<Answer, Refusal> {
+    pub(super) fn cancel(&mut self, instance: Key) -> Result<Answer, Refusal> {
         let none = || {
             let message = format!(
                 "Expected to cancel a process instance with key '{instance}', but no such process was found"
@@ -417,7 +204,7 @@ impl Writer {
             })
     }
 
-    fn inspect(&mut self, instance: Key) -> Result<Answer, Refusal> {
+    pub(super) fn inspect(&mut self, instance: Key) -> Result<Answer, Refusal> {
         let id = SegmentId::root(instance);
         self.load_path(id)
             .map_err(|failure| failure.refusal("show"))?;
@@ -437,7 +224,7 @@ impl Writer {
         })
     }
 
-    fn resolve_incident(&mut self, incident: Key) -> Result<Answer, Refusal> {
+    pub(super) fn resolve_incident(&mut self, incident: Key) -> Result<Answer, Refusal> {
         let none = || Refusal::not_found("resolve", "incident", incident);
         let row = self
             .store
@@ -469,7 +256,7 @@ impl Writer {
         })
     }
 
-    fn set_variables(
+    pub(super) fn set_variables(
         &mut self,
         scope: Key,
         variables: botswain_engine::Variables,
@@ -529,58 +316,6 @@ impl Writer {
             }
         }
         self.match_messages();
-    }
-
-    pub(super) fn audit(
-        &mut self,
-        who: String,
-        what: SmolStr,
-        subject: String,
-        details: Option<String>,
-    ) {
-        let row = AuditRow {
-            key: self.keys.take(),
-            at: self.now.wall,
-            who,
-            what,
-            subject,
-            details,
-        };
-        self.batch.put(Put::Audit(row));
-    }
-
-    fn repeated_reply(&mut self, id: Uuid) -> Result<Option<Answer>, Refusal> {
-        let stored = match self.repeated.get(&id) {
-            Some(reply) => Some(reply.clone()),
-            None => {
-                let row = self
-                    .store
-                    .reply(self.settings.part, id)
-                    .map_err(|error| Refusal::unreadable(&error))?;
-                row.map(|row| row.reply)
-            }
-        };
-        Ok(
-            stored.map(|reply| match <[u8; 8]>::try_from(reply.as_slice()) {
-                Ok(key) => Answer::Made(Key::from_u64(u64::from_be_bytes(key))),
-                Err(_) => Answer::Done,
-            }),
-        )
-    }
-
-    /// What a repeated request is told: the key that the first one made.
-    fn remember_reply(&mut self, id: Uuid, answer: &Answer) {
-        let reply = match answer {
-            Answer::Made(key) => key.as_u64().to_be_bytes().to_vec(),
-            Answer::Created(created) => created.instance.as_u64().to_be_bytes().to_vec(),
-            _ => Vec::new(),
-        };
-        self.repeated.insert(id, reply.clone());
-        self.batch.put(Put::Deduplication(DeduplicationRow {
-            id,
-            reply,
-            at: self.now.wall,
-        }));
     }
 
     /// Reads what the next turns need, now that the store knows everything.
