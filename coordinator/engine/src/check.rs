@@ -166,12 +166,12 @@ impl Run {
             Input::Message(name, key, variables) => self.publish(name, key, variables),
             Input::Done(id, variables) => {
                 let variables = Variables::from_json(variables).unwrap();
-                self.to_job(id, |job| Command::CompleteJob { job, variables });
+                self.about_job(id, |job| Command::CompleteJob { job, variables });
             }
             Input::Failed(id, retries) => {
                 let message = "the printer is out of paper".to_owned();
                 let variables = Variables::new();
-                self.to_job(id, |job| Command::FailJob {
+                self.about_job(id, |job| Command::FailJob {
                     job,
                     retries,
                     retry_at: None,
@@ -179,13 +179,13 @@ impl Run {
                     variables,
                 });
             }
-            Input::Unknown(id) => self.to_job(id, |job| Command::SuspendJob {
+            Input::Unknown(id) => self.about_job(id, |job| Command::SuspendJob {
                 job,
                 message: "power was cut".to_owned(),
             }),
             Input::Throws(id, code, variables) => {
                 let variables = Variables::from_json(variables).unwrap();
-                self.to_job(id, |job| Command::ThrowError {
+                self.about_job(id, |job| Command::ThrowError {
                     job,
                     code: code.into(),
                     message: "sorry".to_owned(),
@@ -193,7 +193,7 @@ impl Run {
                 });
             }
             Input::Retries(id, retries) => {
-                self.to_job(id, |job| Command::SetRetries { job, retries })
+                self.about_job(id, |job| Command::SetRetries { job, retries })
             }
             Input::Person(id, variables) => {
                 let (segment, task) = self.find(id, |token| match token.wait() {
@@ -212,7 +212,7 @@ impl Run {
     }
 
     #[track_caller]
-    fn to_job(&mut self, id: &str, command: impl FnOnce(Key) -> Command) {
+    fn about_job(&mut self, id: &str, command: impl FnOnce(Key) -> Command) {
         let (segment, job) = self.find(id, |token| token.job().map(|job| job.key));
         self.command(segment, command(job));
     }

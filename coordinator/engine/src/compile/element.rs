@@ -31,7 +31,7 @@ pub(super) fn convert(
             if !events.is_empty() {
                 notes.unsupported(
                     here,
-                    &format!("a {} start event", tags(events)),
+                    &an(&tags(events), "start event"),
                     "start with a none start event",
                 );
             }
@@ -49,7 +49,7 @@ pub(super) fn convert(
             Some(other) => {
                 notes.unsupported(
                     here,
-                    &format!("a {} catch event", kind(other)),
+                    &an(kind(other), "catch event"),
                     "use a timer or message catch event",
                 );
                 refused
@@ -64,7 +64,7 @@ pub(super) fn convert(
             _ => {
                 notes.unsupported(
                     here,
-                    &format!("a {} throw event", tags(events)),
+                    &an(&tags(events), "throw event"),
                     "use a message throw event or a task",
                 );
                 refused
@@ -238,7 +238,7 @@ fn end_event(
         _ => {
             notes.unsupported(
                 here,
-                &format!("a {} end event", tags(events)),
+                &an(&tags(events), "end event"),
                 "use a none, message, error or terminate end event",
             );
             None
@@ -298,7 +298,7 @@ fn trigger(
         other => {
             notes.unsupported(
                 here,
-                &format!("a {} boundary event", kind(other)),
+                &an(kind(other), "boundary event"),
                 "use a timer, message or error boundary event",
             );
             None
@@ -541,6 +541,16 @@ fn conditions(source: &bpmn::Process, element: &bpmn::Element, notes: &mut Notes
 
 fn tags(events: &[EventDefinition]) -> String {
     events.iter().map(kind).collect::<Vec<_>>().join(" and ")
+}
+
+/// `an error end event`, `a signal end event`.
+fn an(kind: &str, event: &str) -> String {
+    let article = if kind.starts_with(['a', 'e', 'i', 'o', 'u']) {
+        "an"
+    } else {
+        "a"
+    };
+    format!("{article} {kind} {event}")
 }
 
 const fn kind(event: &EventDefinition) -> &'static str {

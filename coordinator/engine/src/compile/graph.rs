@@ -239,20 +239,27 @@ fn blank(id: &str, name: Option<&str>, element: Element) -> Node {
 }
 
 /// The start of a process or of an embedded sub-process: exactly one none start event.
-fn scope(starts: &[ElementIdx], place: Place<'_>, places: &Places, notes: &mut Notes) -> Scope {
+fn scope(
+    starts: Option<&[ElementIdx]>,
+    place: Place<'_>,
+    places: &Places,
+    notes: &mut Notes,
+) -> Scope {
     match starts {
-        [start] => {
+        Some([start]) => {
             return Scope {
                 start: places.outer(*start),
             };
         }
-        [] => notes.note(
+        // Its start events are refused one by one.
+        Some([]) => {}
+        None => notes.note(
             place,
             "missing-start-event",
-            "must have exactly one start event, and has no none start event",
+            "must have exactly one start event, and has none",
             "add a start event without a trigger",
         ),
-        [_, ..] => notes.note(
+        Some([_, ..]) => notes.note(
             place,
             "several-start-events",
             "multiple none start events are not allowed",
@@ -350,15 +357,12 @@ fn flows(source: &bpmn::Process, places: &Places, notes: &mut Notes) -> Vec<Flow
                 id: &flow.id,
                 at: flow.at,
             };
-            let from = source.element(flow.source);
-            if matches!(from.kind, Kind::ParallelGateway) && flow.condition.is_some() {
-                notes.unsupported(
-                    here,
-                    "a condition at a flow out of a parallel gateway",
-                    "use an inclusive gateway",
-                );
-            }
-            let condition = flow.condition.as_ref().filter(|text| !text.is_empty());
+            // A parallel gateway takes all of its flows, whatever is written at them (BPMN 2.0, 10.6.4).
+            let is_taken_anyway = matches!(source.element(flow.source).kind, Kind::ParallelGateway);
+            let condition = flow
+                .condition
+                .as_ref()
+                .filter(|text| !text.is_empty() && !is_taken_anyway);
             Flow {
                 symbol: Symbol(0),
                 id: SmolStr::from(flow.id.as_str()),

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 /// What stands where, looked up often and found at once.
 pub(super) struct Structure {
+    /// None start events by their scope; a scope with other start events only has an empty list.
     starts: BTreeMap<Option<u32>, Vec<ElementIdx>>,
     boundaries: BTreeMap<u32, Vec<ElementIdx>>,
 }
@@ -15,11 +16,12 @@ impl Structure {
         let mut starts: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let mut boundaries: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (idx, element) in (0u32..).map(ElementIdx).zip(&source.elements) {
-            if let Kind::StartEvent { events, .. } = &element.kind
-                && events.is_empty()
-            {
+            if let Kind::StartEvent { events, .. } = &element.kind {
                 let parent = element.parent.map(|parent| parent.0);
-                starts.entry(parent).or_default().push(idx);
+                let none = starts.entry(parent).or_default();
+                if events.is_empty() {
+                    none.push(idx);
+                }
             }
             if let Kind::Boundary { attached_to, .. } = &element.kind {
                 boundaries.entry(attached_to.0).or_default().push(idx);
@@ -28,10 +30,10 @@ impl Structure {
         Structure { starts, boundaries }
     }
 
-    /// The none start events of a scope.
-    pub(super) fn starts(&self, scope: Option<ElementIdx>) -> &[ElementIdx] {
+    /// The none start events of a scope; nothing when it has no start event at all.
+    pub(super) fn starts(&self, scope: Option<ElementIdx>) -> Option<&[ElementIdx]> {
         let found = self.starts.get(&scope.map(|scope| scope.0));
-        found.map_or(&[], Vec::as_slice)
+        found.map(Vec::as_slice)
     }
 
     /// The boundary events of an activity.
@@ -92,7 +94,7 @@ fn check_element(source: &bpmn::Process, element: &bpmn::Element, notes: &mut No
             }
             if !host.kind.is_activity() {
                 let message = format!(
-                    "must be attached to an activity, and '{}' is a {}",
+                    "must be attached to an activity, and '{}' is of the kind '{}'",
                     host.id,
                     host.kind.tag()
                 );
@@ -112,7 +114,7 @@ fn check_element(source: &bpmn::Process, element: &bpmn::Element, notes: &mut No
             here,
             "repeated-no-activity",
             format!(
-                "a {} cannot carry a loop marker, only activities can",
+                "an element of the kind '{}' cannot carry a loop marker, only activities can",
                 element.kind.tag()
             ),
             "put it into a sub-process that carries the marker",
