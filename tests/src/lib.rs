@@ -1,5 +1,6 @@
 //! Everything that needs more than one crate.
 
+pub mod conformance;
 pub mod crm;
 pub mod demo;
 pub mod load;
