@@ -1,6 +1,7 @@
 //! The HTTP door: Camunda 8's REST v2, our own paths under `/botswain/v1`, health and metrics.
 
 mod auth;
+mod budget;
 mod cluster;
 mod definitions;
 mod deployments;
@@ -8,6 +9,7 @@ mod elements;
 mod fields;
 mod incidents;
 mod jobs;
+mod linger;
 mod messages;
 mod models;
 mod own;
@@ -28,6 +30,7 @@ use botswain_engine::Partition;
 use botswain_proto::ids::Digest;
 use botswain_store::Reader;
 use botswain_store::reader::{Entity, Page, Search};
+use budget::Budgets;
 use models::Models;
 use problem::Problem;
 use std::sync::Arc;
@@ -49,6 +52,7 @@ pub struct ApiState {
     ca: Option<Digest>,
     evidence: Option<Arc<EvidenceFolder>>,
     models: Models,
+    budgets: Budgets,
     counters: Arc<Counters>,
 }
 
@@ -81,6 +85,7 @@ impl ApiState {
             ca: None,
             evidence: None,
             models: Models::default(),
+            budgets: Budgets::default(),
             counters: Arc::new(counters),
         }
     }
@@ -120,9 +125,14 @@ impl ApiState {
         T: Send + 'static,
         F: FnOnce(&ApiState) -> Result<T, Problem> + Send + 'static,
     {
+        let room = self.budgets.read()?;
         let api = self.clone();
         let span = tracing::Span::current();
-        let done = tokio::task::spawn_blocking(move || span.in_scope(|| read(&api))).await;
+        let done = tokio::task::spawn_blocking(move || {
+            let _room = room;
+            span.in_scope(|| read(&api))
+        })
+        .await;
         done.unwrap_or_else(|error| {
             let detail = format!("the read ended with an internal error: {error}");
             Err(Problem::new(
@@ -223,7 +233,12 @@ async fn around(State(api): State<ApiState>, request: Request, next: Next) -> Re
         instance = tracing::field::Empty,
         job = tracing::field::Empty,
     );
-    let response = next.run(request).instrument(span.clone()).await;
+    let room = api.budgets.request(&request);
+    let request = request.map(linger::lingering);
+    let response = match room {
+        Ok(_room) => next.run(request).instrument(span.clone()).await,
+        Err(problem) => problem.into_response(),
+    };
     let status = response.status();
     if let Some(problem) = response.extensions().get::<Problem>() {
         span.in_scope(|| {

@@ -16,7 +16,8 @@ use axum::routing::{get, post};
 use std::collections::BTreeMap;
 
 /// Room for the package and what HTTP puts around it.
-const PACKAGE_BODY_BYTES_MAX: usize = botswain_proto::package::PACKAGE_BYTES_MAX + (4 << 10);
+pub(super) const PACKAGE_BODY_BYTES_MAX: usize =
+    botswain_proto::package::PACKAGE_BYTES_MAX + (4 << 10);
 
 /// The routes of `/botswain/v1`.
 pub(super) fn routes() -> Router<ApiState> {

@@ -78,7 +78,7 @@ pub(crate) async fn create(
         None => asked.await?,
         Some(wait) => tokio::time::timeout(wait, asked).await.map_err(|_| {
             let detail = format!(
-                "the process instance did not end within {} ms: it goes on; a larger requestTimeout waits longer, up to {AWAIT_MS_MAX}",
+                "the process instance did not end within {} ms: once started, it goes on; a larger requestTimeout waits longer, up to {AWAIT_MS_MAX}",
                 wait.as_millis()
             );
             Problem::new(StatusCode::GATEWAY_TIMEOUT, "GATEWAY_TIMEOUT", detail)

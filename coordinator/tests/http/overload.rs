@@ -10,7 +10,6 @@ use std::time::Instant;
 fn announce(door: &Door, path: &str) -> TcpStream {
     let address = door.url.strip_prefix("http://").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let head = format!(
         "POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\ncontent-length: 9999999\r\n\r\n"
     );
@@ -18,16 +17,11 @@ fn announce(door: &Door, path: &str) -> TcpStream {
     stream
 }
 
-fn answer(mut stream: TcpStream) -> String {
-    let mut answer = Vec::new();
-    let mut part = [0; 4096];
-    while !String::from_utf8_lossy(&answer).contains("}") {
-        match stream.read(&mut part) {
-            Ok(0) | Err(_) => break,
-            Ok(read) => answer.extend_from_slice(&part[..read]),
-        }
-    }
-    String::from_utf8_lossy(&answer).into_owned()
+/// Whether it was refused without its body.
+fn was_refused(mut stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).is_ok() && head == *b"HTTP/1.1 503"
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -36,7 +30,7 @@ async fn too_many_large_requests_are_refused_and_a_result_still_comes_in() {
     door.deploy("start > pick:job > end").await;
     door.start(json!({})).await;
     let job = door.job("pick").await;
-    let mut held: Vec<TcpStream> = (0..40)
+    let held: Vec<TcpStream> = (0..40)
         .map(|_| announce(&door, "/v2/process-instances"))
         .collect();
     let long = "x".repeat(9_000_000);
@@ -52,8 +46,10 @@ async fn too_many_large_requests_are_refused_and_a_result_still_comes_in() {
     };
     let problem = refused.refused(503, "Reached maximum capacity of requests handled");
     assert_eq!(problem["title"], "RESOURCE_EXHAUSTED");
-    let last = answer(held.pop().unwrap());
-    assert!(last.starts_with("HTTP/1.1 503"), "{last}");
+    assert!(
+        held.iter().any(was_refused),
+        "none of those that announced much was refused"
+    );
     let path = format!("/v2/jobs/{}/completion", key(&job["jobKey"]));
     assert_eq!(
         door.post(

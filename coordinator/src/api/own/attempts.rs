@@ -15,7 +15,6 @@ use botswain_proto::ids::Digest;
 use botswain_store::reader::{LIMIT_MAX, Op, Order, Search, Value as Stored};
 use botswain_store::rows::{AttemptOutcome, AttemptState, Happened, LegKind};
 use serde_json::{Value, json};
-use std::io::ErrorKind;
 use uuid::Uuid;
 
 /// What attempts and evidence are asked for by.
@@ -147,14 +146,7 @@ pub(crate) async fn evidence(
     let item = api.search(search).await?.items.pop().ok_or_else(missing)?;
     let folder = api.evidence.as_ref().ok_or_else(missing)?;
     let path = folder.path(&digest);
-    let bytes = match tokio::fs::read(&path).await {
-        // What connectors keep has the first two digits in its folder's name alone.
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            tokio::fs::read(path.with_file_name(&digest.to_string()[2..])).await
-        }
-        read => read,
-    };
-    let bytes = bytes.map_err(|error| {
+    let bytes = tokio::fs::read(&path).await.map_err(|error| {
         tracing::error!(path = %path.display(), %error, "evidence cannot be read");
         let kind = error.kind();
         let detail = format!(
