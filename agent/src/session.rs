@@ -31,7 +31,7 @@ pub type Millis = u64;
 
 /// Time between beats unless the coordinator wishes another.
 const BEAT_MS: Millis = 15_000;
-/// Time without a receipt for an event that was sent, after which the path counts as dead.
+/// Time without the receipt of an event that was sent, after which the path counts as dead, whatever else comes through.
 const RECEIPT_MS: Millis = 60_000;
 /// Events that may be under way without a receipt: a returning agent does not flood the coordinator.
 const IN_FLIGHT_MAX: usize = 64;
@@ -262,7 +262,8 @@ pub struct Session {
     /// Attempts in the order in which they may begin.
     queue: VecDeque<AttemptId>,
     offers: BTreeMap<AttemptId, Offer>,
-    in_flight: BTreeSet<Seq>,
+    /// Events under way, and when each was sent.
+    in_flight: BTreeMap<Seq, Millis>,
     parked: BTreeSet<Seq>,
     receipt_due: Option<Millis>,
     beat_ms: Millis,
@@ -292,7 +293,7 @@ impl Session {
             live: BTreeMap::new(),
             queue: VecDeque::new(),
             offers: BTreeMap::new(),
-            in_flight: BTreeSet::new(),
+            in_flight: BTreeMap::new(),
             parked: BTreeSet::new(),
             receipt_due: None,
             beat_ms: BEAT_MS,

@@ -120,6 +120,7 @@ impl Session {
         for seq in &said {
             self.in_flight.remove(seq);
         }
+        self.await_oldest();
         if !said.is_empty() || self.ledger.open().contains_key(&attempt) {
             self.record(Record::Closed { attempt });
         }
@@ -146,7 +147,7 @@ impl Session {
                 }
             }
         }
-        self.receipt_due = (!self.in_flight.is_empty()).then_some(self.now + RECEIPT_MS);
+        self.await_oldest();
         for (attempt, lease_ms) in receipt.leases {
             if let Some(live) = self.live.get_mut(&attempt)
                 && live.lease_until.is_some()
@@ -154,6 +155,16 @@ impl Session {
                 live.lease_until = Some(self.now + lease_ms);
             }
         }
+    }
+
+    /// A receipt for one event says nothing about an older one that got lost.
+    fn await_oldest(&mut self) {
+        // Until then the Sync itself is awaited.
+        if self.connection != Connection::Synced {
+            return;
+        }
+        let oldest = self.in_flight.values().min();
+        self.receipt_due = oldest.map(|sent| sent + RECEIPT_MS);
     }
 
     /// Sends what has no receipt, oldest first, as far as the window allows.
@@ -165,7 +176,7 @@ impl Session {
             .ledger
             .outbox()
             .keys()
-            .filter(|seq| !self.in_flight.contains(seq) && !self.parked.contains(seq))
+            .filter(|seq| !self.in_flight.contains_key(seq) && !self.parked.contains(seq))
             .take(IN_FLIGHT_MAX.saturating_sub(self.in_flight.len()))
             .copied()
             .collect();
@@ -173,7 +184,7 @@ impl Session {
             let Some(event) = self.ledger.outbox().get(&seq).cloned() else {
                 continue;
             };
-            self.in_flight.insert(seq);
+            self.in_flight.insert(seq, self.now);
             self.receipt_due.get_or_insert(self.now + RECEIPT_MS);
             self.say(event);
         }

@@ -279,3 +279,37 @@ fn an_agent_that_stops_says_goodbye_and_leaves_waiting_work_in_its_journal() {
         "#]],
     );
 }
+
+#[test]
+fn receipts_of_later_events_do_not_hide_that_one_got_lost() {
+    check(
+        "connect
+         sync
+         task A
+         prepared A
+         wait 50000
+         receipt 2
+         wait 10000",
+        expect![[r#"
+            connect
+                send hello #1 j1 last #0 open []
+            sync
+                journal epoch 1
+                beat: 0 running, 2 slots free, 0 in the outbox
+            task A
+                prepare A
+            prepared A
+                journal received A #1
+                journal started A #2
+                run A with 0 secrets
+                send event A Accepted #1
+                send event A Started #2
+            wait 50000
+                kill A
+            receipt 2
+                journal reported #2
+            wait 10000
+                reconnect: the coordinator has not answered for 60 s
+        "#]],
+    );
+}
