@@ -225,7 +225,7 @@ pub async fn save(door: &super::door::Door, done: &[Done], folder: &Path) -> any
                 .replace([':', '/'], "-");
             let place = folder
                 .join(&instance.application.reference)
-                .join(format!("{} by {leg}", file.job_type));
+                .join(format!("{}--{leg}", file.job_type));
             // Names come from the agent: what could leave the folder does not stay in them.
             let name = file.name.replace(['/', '\\'], "-");
             let path = place.join(name.trim_start_matches('.'));
