@@ -18,11 +18,15 @@ struct Coordinator {
 
 impl Coordinator {
     fn start() -> Coordinator {
+        Coordinator::serve(&["--dev"], Stdio::null())
+    }
+
+    fn serve(how: &[&str], said: Stdio) -> Coordinator {
         let folder = tempfile::tempdir().unwrap();
         let mut process = Command::new(env!("CARGO_BIN_EXE_botswain"))
+            .arg("serve")
+            .args(how)
             .args([
-                "serve",
-                "--dev",
                 "--http-port",
                 "0",
                 "--grpc-port",
@@ -35,7 +39,7 @@ impl Coordinator {
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(said)
             .spawn()
             .unwrap();
         let mut line = String::new();
@@ -435,4 +439,25 @@ fn wrong_commands_are_told_apart_by_their_codes() {
         .unwrap();
     run(&format!("http://{free}"), &["instances"])
         .says(3, &["no coordinator answers", "botswain serve"]);
+}
+
+#[test]
+fn the_token_that_was_printed_once_opens_the_door() {
+    let mut coordinator = Coordinator::serve(&[], Stdio::piped());
+    let mut said = BufReader::new(coordinator.process.stderr.take().unwrap()).lines();
+    let token = said.find_map(|line| {
+        let line = line.unwrap();
+        line.split_once("shown this once: ")
+            .map(|(_, token)| token.to_owned())
+    });
+    let token = token.unwrap();
+    coordinator
+        .run(&["instances"])
+        .says(1, &["carries no bearer token", "--token or BOTSWAIN_TOKEN"]);
+    let wrong = coordinator.run(&["instances", "--token", "a-wrong-one"]);
+    wrong.says(1, &["is not the one of this coordinator"]);
+    assert!(!wrong.err.contains("a-wrong-one"), "{wrong:?}");
+    coordinator
+        .run(&["instances", "--token", &token])
+        .says(0, &["INSTANCE"]);
 }
