@@ -4,3 +4,4 @@ pub mod conformance;
 pub mod crm;
 pub mod demo;
 pub mod load;
+pub mod simulation;
