@@ -1,10 +1,5 @@
 //! Other people's models, compiled: how many deploy, and why the others don't. The floor only rises.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "the counts are what these tests are run for"
-)]
-
 use botswain_bpmn::{Limits, Problem, read};
 use botswain_engine::compile;
 use botswain_tests::conformance::corpus;

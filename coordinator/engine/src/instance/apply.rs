@@ -31,6 +31,13 @@ impl Instance {
 }
 
 impl Segment {
+    #[cfg_attr(
+        not(test),
+        expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "whatever event comes: a segment begins with a start only"
+        )
+    )]
     fn begin(id: SegmentId, at: Millis, event: &Event) -> Segment {
         match event {
             Event::InstanceStarted {
@@ -111,14 +118,16 @@ impl Segment {
                 }
                 self.activations = self.activations.saturating_add(1);
             }
-            Event::TokenArrived { token, flow } => match &mut self.at(*token).wait {
-                Wait::Join { arrived } => arrived.push(*flow),
-                wait => {
+            Event::TokenArrived { token, flow } => {
+                let wait = &mut self.at(*token).wait;
+                if let Wait::Join { arrived } = wait {
+                    arrived.push(*flow);
+                } else {
                     *wait = Wait::Join {
                         arrived: vec![*flow],
-                    }
+                    };
                 }
-            },
+            }
             Event::ScopeOpened { token } => self.at(*token).open(Wait::Children),
             Event::VariablesSet { scope, variables } => self.at(*scope).variables.merge(variables),
             Event::JobOpened {

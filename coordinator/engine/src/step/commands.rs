@@ -77,11 +77,9 @@ pub fn step(
     };
     if top.is_stopped() {
         // A stopped instance can be cancelled, and that may take several steps.
-        let ends = match command {
-            Command::Cancel => true,
-            Command::Continue => top_token.phase() == Phase::Terminating,
-            _ => false,
-        };
+        let is_ending = top_token.phase() == Phase::Terminating;
+        let ends =
+            matches!(command, Command::Cancel) || is_ending && matches!(command, Command::Continue);
         if !ends {
             return Err(Rejection::Stopped(root));
         }
@@ -472,9 +470,9 @@ impl Cx<'_> {
     }
 
     fn user_task(&self, number: u32, task: Key) -> Result<At, Rejection> {
-        let holds = |token: &Token| match token.wait() {
-            Wait::UserTask { task: have, .. } if *have == task => Some(token.node()),
-            _ => None,
+        let holds = |token: &Token| {
+            let is_it = matches!(token.wait(), Wait::UserTask { task: have, .. } if *have == task);
+            is_it.then(|| token.node())
         };
         self.locate(number, holds)
             .map(|(at, _)| at)
