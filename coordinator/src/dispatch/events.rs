@@ -2,7 +2,7 @@
 
 use super::attempt::{AttemptState, Chances, End, Ruling, rule};
 use super::desk::{Desk, Now, Place, later};
-use super::outbox::{Audit, Change};
+use super::outbox::{Audit, Change, Notice};
 use super::route::LegKind;
 use super::workers::SessionId;
 use botswain_engine::key::{Key, SegmentId};
@@ -159,6 +159,7 @@ impl Desk {
             return Vec::new();
         };
         let had_room = known.has_room();
+        let says_less = known.held as usize > beat.running.len();
         known.paused = beat.paused;
         if !had_room && known.has_room() {
             self.wake_all();
@@ -179,7 +180,20 @@ impl Desk {
             self.renew_attempt(*attempt, now);
             leases.push((*attempt, lease_ms));
         }
+        // A question or its answer may have got lost: it is asked again until the agent speaks of the attempt.
+        if says_less && self.is_silent_about_some(agent, beat) {
+            let sync = self.sync(agent, Vec::new(), now);
+            self.out.notices.push(Notice::Sync { session, agent: agent.clone(), sync });
+        }
         leases
+    }
+
+    fn is_silent_about_some(&self, agent: &AgentId, beat: &Beat) -> bool {
+        self.attempts.iter().any(|(attempt, known)| {
+            known.agent() == Some(agent)
+                && matches!(known.row.state, AttemptState::Lost | AttemptState::Closing)
+                && !beat.running.contains(attempt)
+        })
     }
 
     /// The agent's connection is gone; what it holds stays with it until its leases end.

@@ -437,3 +437,32 @@ fn a_paused_agent_gets_nothing_and_not_now_is_no_failure() {
         "#]],
     );
 }
+
+#[test]
+fn an_agent_that_is_silent_about_a_lost_attempt_is_asked_with_every_beat() {
+    check(
+        "agent anna action=pay
+         route pay action:pay
+         open 1 pay
+         wait 61000
+         beat anna
+         beat anna
+         answer a1 never_seen",
+        expect![[r#"
+            agent anna action=pay
+            route pay action:pay
+            open 1 pay
+              1 -> anna as a1 by action:pay (fence 1)
+            wait 61000
+              anna is asked about 1 attempts
+            beat anna
+              0 leases renewed
+              anna is asked about 1 attempts
+            beat anna
+              0 leases renewed
+              anna is asked about 1 attempts
+            answer a1 never_seen
+              1 -> anna as a1 by action:pay (fence 1, again)
+        "#]],
+    );
+}
