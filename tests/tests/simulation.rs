@@ -36,9 +36,14 @@ fn all(seeds: impl Iterator<Item = u64>) -> Figures {
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_happens_twice() {
-    let first = std::env::var("BOTSWAIN_SEED").ok().and_then(|seed| seed.parse().ok());
-    let figures = match first {
-        Some(seed) => all(std::iter::once(seed)),
+    // BOTSWAIN_SEEDS=15..16 shows one seed again, BOTSWAIN_SEEDS=1000..9000 looks for more.
+    let asked = std::env::var("BOTSWAIN_SEEDS").ok();
+    let asked = asked.as_deref().and_then(|seeds| seeds.split_once("..")).map(|(from, to)| {
+        let number = |text: &str| text.parse::<u64>().unwrap_or_else(|_| panic!("BOTSWAIN_SEEDS: {text} is no number"));
+        number(from)..number(to)
+    });
+    let figures = match asked {
+        Some(seeds) => all(seeds),
         None => all(FOUND.into_iter().chain(0..300)),
     };
     eprintln!("{figures:?}");

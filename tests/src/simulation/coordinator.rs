@@ -169,6 +169,19 @@ impl Coordinator {
         self.turn_at = None;
     }
 
+    /// Why a job is not picked up, in dispatch's words.
+    pub(super) fn explain(&mut self, job: Key, now: u64, wall: i64) -> String {
+        let (tell, mut later) = oneshot::channel();
+        self.inbox.push(Request::new(Ask::ExplainJob { job }, ReplyTo::Caller(tell)));
+        if self.turn(now, wall).is_none() {
+            return "the coordinator is down".to_owned();
+        }
+        match later.try_recv() {
+            Ok(Ok(Answer::Explained(Some(why)))) => why.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
     fn clock(&self, now: u64, wall: i64) -> Now {
         Now { mono: now - self.started_at, wall }
     }

@@ -352,8 +352,19 @@ impl Simulation {
         story.instances.values().flatten().all(|root| story.ended.contains(root)) && self.agents.iter().all(Agent::is_idle)
     }
 
-    fn restless(&self) -> String {
+    fn restless(&mut self) -> String {
         let story = self.disk.read(Story::of);
+        let wall = self.wall();
+        let dump = self.disk.dump();
+        let jobs: Vec<String> = dump
+            .lines()
+            .filter(|line| line.starts_with("job "))
+            .map(|line| {
+                let number = line.split("key: 1/").nth(1).and_then(|rest| rest.split(',').next()?.parse().ok());
+                let key = Key::new(botswain_engine::Partition(1), number.unwrap_or(0));
+                format!("{line}: {}", self.coordinator.explain(key, self.now, wall))
+            })
+            .collect();
         let waiting = story.instances.values().flatten().filter(|root| !story.ended.contains(root));
         let why: Vec<String> = waiting
             .map(|root| format!("{root}: {}", self.reasons.get(root).map_or("nobody looked", String::as_str)))
@@ -362,12 +373,13 @@ impl Simulation {
         let busy: Vec<_> = self.agents.iter().filter(|agent| !agent.is_idle()).map(Agent::busy).collect();
         format!(
             "it never comes to rest (the coordinator is {}): {} events, {} ms after the last fault; {untold} requests without an answer; busy agents {busy:?}; \
-             open incidents {:?}; instances that wait:\n{}",
+             open incidents {:?}; instances that wait:\n{}\n{}",
             if self.coordinator.is_up() { "up" } else { "down" },
             self.figures.events,
             self.now - self.calm_since,
             story.incidents,
-            why.join("\n")
+            why.join("\n"),
+            jobs.join("\n")
         )
     }
 }
