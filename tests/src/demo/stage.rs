@@ -210,6 +210,11 @@ impl Stage {
         Records::read(&self.folder.join("crm"))
     }
 
+    /// The processes of coordinator and agent.
+    pub fn processes(&self) -> [u32; 2] {
+        [self.coordinator.id(), self.agent.id()]
+    }
+
     /// Fails if a process that has to run has ended.
     pub fn check(&self) -> anyhow::Result<()> {
         self.coordinator.check()?;
