@@ -81,9 +81,16 @@ impl Config {
     pub fn load(file: Option<&Path>) -> anyhow::Result<Config> {
         let path = file.map_or_else(|| PathBuf::from("botswain.toml"), Path::to_path_buf);
         let mut table = match std::fs::read_to_string(&path) {
-            Ok(text) => text.parse::<toml::Table>().with_context(|| format!("read configuration {}", path.display()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && file.is_none() => toml::Table::new(),
-            Err(error) => return Err(error).with_context(|| format!("read configuration {}", path.display())),
+            Ok(text) => text
+                .parse::<toml::Table>()
+                .with_context(|| format!("read configuration {}", path.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && file.is_none() => {
+                toml::Table::new()
+            }
+            Err(error) => {
+                return Err(error)
+                    .with_context(|| format!("read configuration {}", path.display()));
+            }
         };
         let known = toml::Table::try_from(Config::known()).context("list the settings")?;
         for (name, value) in environment() {
@@ -91,7 +98,9 @@ impl Config {
                 table.insert(name, value);
             }
         }
-        table.try_into().with_context(|| format!("understand configuration {} and BOTSWAIN_*", path.display()))
+        table
+            .try_into()
+            .with_context(|| format!("understand configuration {} and BOTSWAIN_*", path.display()))
     }
 
     /// All settings with a value, so that each has a name to be known by.
@@ -137,11 +146,25 @@ fn environment() -> BTreeMap<String, toml::Value> {
     let parse = |text: String| -> toml::Value {
         let number = text.parse::<i64>().ok().map(toml::Value::Integer);
         let boolean = text.parse::<bool>().ok().map(toml::Value::Boolean);
-        let list = || text.starts_with('[').then(|| format!("v = {text}").parse::<toml::Table>().ok()?.remove("v")).flatten();
-        number.or(boolean).or_else(list).unwrap_or(toml::Value::String(text))
+        let list = || {
+            text.starts_with('[')
+                .then(|| {
+                    format!("v = {text}")
+                        .parse::<toml::Table>()
+                        .ok()?
+                        .remove("v")
+                })
+                .flatten()
+        };
+        number
+            .or(boolean)
+            .or_else(list)
+            .unwrap_or(toml::Value::String(text))
     };
     std::env::vars()
-        .filter_map(|(name, text)| Some((name.strip_prefix("BOTSWAIN_")?.to_lowercase(), parse(text))))
+        .filter_map(|(name, text)| {
+            Some((name.strip_prefix("BOTSWAIN_")?.to_lowercase(), parse(text)))
+        })
         .collect()
 }
 
@@ -152,7 +175,8 @@ fn default_data() -> PathBuf {
         return service;
     }
     let home = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
-    let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
+    let home = home
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/share")));
     home.unwrap_or_else(|| PathBuf::from(".")).join("botswain")
 }
 
@@ -166,7 +190,10 @@ mod tests {
         let file = folder.path().join("botswain.toml");
         std::fs::write(&file, "http_port = 1\nlog = \"debug\"\n").unwrap();
         let config = Config::load(Some(&file)).unwrap();
-        assert_eq!((config.http_port, config.log.as_str(), config.grpc_port), (1, "debug", 26500));
+        assert_eq!(
+            (config.http_port, config.log.as_str(), config.grpc_port),
+            (1, "debug", 26500)
+        );
     }
 
     #[test]
@@ -180,7 +207,10 @@ mod tests {
 
     #[test]
     fn an_open_address_is_refused_with_the_remedy() {
-        let config = Config { listen: "0.0.0.0".parse().unwrap(), ..Config::default() };
+        let config = Config {
+            listen: "0.0.0.0".parse().unwrap(),
+            ..Config::default()
+        };
         assert!(config.check().unwrap_err().to_string().contains("TLS"));
     }
 }

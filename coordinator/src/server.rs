@@ -56,22 +56,36 @@ impl Server {
     pub async fn start(config: &Config) -> anyhow::Result<Server> {
         config.check()?;
         let options = Options {
-            pages_max: config.database_mib_max.map(|mib| mib * (1024 * 1024 / PAGE_BYTES)),
+            pages_max: config
+                .database_mib_max
+                .map(|mib| mib * (1024 * 1024 / PAGE_BYTES)),
             ..Options::default()
         };
         let mut store = SqliteStore::open(&config.data, options)
             .with_context(|| format!("open data folder {}", config.data.display()))?;
         let now = jiff::Timestamp::now().as_millisecond();
-        let ca = Arc::new(Ca::open(&config.data.join("ca"), now).context("open the certificate authority")?);
+        let ca = Arc::new(
+            Ca::open(&config.data.join("ca"), now).context("open the certificate authority")?,
+        );
         let admission = Arc::new(Admission::default());
-        for row in store.agents().context("read agents")?.into_iter().filter(|row| row.revoked_at.is_none()) {
+        for row in store
+            .agents()
+            .context("read agents")?
+            .into_iter()
+            .filter(|row| row.revoked_at.is_none())
+        {
             if let Ok(agent) = row.id.parse() {
                 admission.admit(agent, Digest(row.fingerprint.0));
             }
         }
-        let evidence = Arc::new(EvidenceFolder::open(config.data.join("evidence")).context("open evidence")?);
+        let evidence =
+            Arc::new(EvidenceFolder::open(config.data.join("evidence")).context("open evidence")?);
         let connectors = connectors(config)?;
-        let (token, new_token) = if config.dev { (None, None) } else { http_token(&mut store)? };
+        let (token, new_token) = if config.dev {
+            (None, None)
+        } else {
+            http_token(&mut store)?
+        };
         let reader = Reader::open(&config.data).context("open the database for reading")?;
 
         let (tell, fatal) = oneshot::channel();
@@ -84,30 +98,45 @@ impl Server {
             threads: tokio::runtime::Handle::current(),
             runtime: Arc::clone(&late),
         };
-        let (runtime, writer) = Runtime::start(Box::new(store), settings(config), out, move |reason| {
-            // Nobody listens any more when the process is ending already.
-            let _ = tell.send(reason);
-        })?;
+        let (runtime, writer) =
+            Runtime::start(Box::new(store), settings(config), out, move |reason| {
+                // Nobody listens any more when the process is ending already.
+                let _ = tell.send(reason);
+            })?;
         // The writer's first calls wait for what is announced now.
         let _ = late.set(runtime.clone());
         for announcement in connectors.announcements() {
-            runtime.ask(announcement).await.context("announce a connector")?;
+            runtime
+                .ask(announcement)
+                .await
+                .context("announce a connector")?;
         }
 
         let (stop, stopped) = watch::channel(false);
         let mut doors = Vec::new();
         let listener = listen(config.address(config.grpc_port)).await?;
         let grpc = listener.local_addr()?;
-        doors.push(tokio::spawn(serve_grpc(listener, runtime.clone(), stopped.clone())));
+        doors.push(tokio::spawn(serve_grpc(
+            listener,
+            runtime.clone(),
+            stopped.clone(),
+        )));
         let listener = listen(config.address(config.http_port)).await?;
         let http = listener.local_addr()?;
         let state = ApiState::new(runtime.clone(), reader, Partition(1), token)
             .with_ca(ca.fingerprint())
             .with_evidence(Arc::clone(&evidence));
-        doors.push(tokio::spawn(serve_http(listener, api::router(state), stopped)));
+        doors.push(tokio::spawn(serve_http(
+            listener,
+            api::router(state),
+            stopped,
+        )));
 
-        let host: Arc<dyn FleetHost> =
-            Arc::new(Host { runtime: runtime.clone(), ca: Arc::clone(&ca), admission: Arc::clone(&admission) });
+        let host: Arc<dyn FleetHost> = Arc::new(Host {
+            runtime: runtime.clone(),
+            ca: Arc::clone(&ca),
+            admission: Arc::clone(&admission),
+        });
         let door = || Door {
             host: Arc::clone(&host),
             lines: lines.clone(),
@@ -116,15 +145,43 @@ impl Server {
             ca: Arc::clone(&ca),
         };
         let names = config.agents_names.clone();
-        let tls = DoorSettings { names, ..DoorSettings::new(config.agents_address()) };
-        let mut fleet = vec![door().open(tls, now).await.context("open the agents' door")?];
+        let tls = DoorSettings {
+            names,
+            ..DoorSettings::new(config.agents_address())
+        };
+        let mut fleet = vec![
+            door()
+                .open(tls, now)
+                .await
+                .context("open the agents' door")?,
+        ];
         if let Some(port) = config.agents_plaintext_port {
-            let plain = DoorSettings { plaintext: true, ..DoorSettings::new(config.address(port)) };
-            fleet.push(door().open(plain, now).await.context("open the agents' door without TLS")?);
+            let plain = DoorSettings {
+                plaintext: true,
+                ..DoorSettings::new(config.address(port))
+            };
+            fleet.push(
+                door()
+                    .open(plain, now)
+                    .await
+                    .context("open the agents' door without TLS")?,
+            );
         }
         let agents = fleet[0].address;
         let agents_plaintext = fleet.get(1).map(|door| door.address);
-        Ok(Server { runtime, grpc, http, agents, agents_plaintext, new_token, writer, fatal, stop, doors, fleet })
+        Ok(Server {
+            runtime,
+            grpc,
+            http,
+            agents,
+            agents_plaintext,
+            new_token,
+            writer,
+            fatal,
+            stop,
+            doors,
+            fleet,
+        })
     }
 
     /// The handle of the writer.
@@ -138,7 +195,15 @@ impl Server {
     /// # Errors
     /// The writer could not go on.
     pub async fn run(self, until: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Server { runtime, writer, fatal, stop, doors, fleet, .. } = self;
+        let Server {
+            runtime,
+            writer,
+            fatal,
+            stop,
+            doors,
+            fleet,
+            ..
+        } = self;
         let ended = tokio::select! {
             () = until => Ok(()),
             reason = fatal => Err(anyhow::anyhow!(
@@ -171,7 +236,10 @@ fn settings(config: &Config) -> Settings {
         cache_bytes_max: config.memory_mib << 20,
         retention_ms: i64::from(config.retention_days) * 24 * 3_600_000,
         seed,
-        desk: dispatch::Settings { seed, ..dispatch::Settings::default() },
+        desk: dispatch::Settings {
+            seed,
+            ..dispatch::Settings::default()
+        },
         ..Settings::default()
     }
 }
@@ -204,16 +272,26 @@ fn http_token(store: &mut SqliteStore) -> anyhow::Result<(Option<String>, Option
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| format!("listen on {address}: choose another port"))
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("listen on {address}: choose another port"))
 }
 
-async fn serve_http(listener: TcpListener, router: axum::Router, mut stopped: watch::Receiver<bool>) {
+async fn serve_http(
+    listener: TcpListener,
+    router: axum::Router,
+    mut stopped: watch::Receiver<bool>,
+) {
     use axum::serve::ListenerExt as _;
     let listener = listener.tap_io(|stream| {
         // Without it a small answer waits for an acknowledgement of the one before.

@@ -182,6 +182,21 @@ pub(crate) async fn complete(
     api.order("COMPLETE", ask).await
 }
 
+/// An operator's word that a job is done: also where an attempt ended in doubt, and no worker may say so.
+pub(crate) async fn settle(
+    State(api): State<ApiState>,
+    Path(key): Path<String>,
+    body: Payload,
+) -> Result<StatusCode, Problem> {
+    let (job, body) = (job_of(&key)?, body.fields()?);
+    let ask = Ask::SettleJob {
+        job,
+        variables: body.variables("variables")?,
+        by: api.who(),
+    };
+    api.order("COMPLETE", ask).await
+}
+
 pub(crate) async fn fail(
     State(api): State<ApiState>,
     Path(key): Path<String>,

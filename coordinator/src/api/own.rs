@@ -38,6 +38,7 @@ pub(super) fn routes() -> Router<ApiState> {
         .route("/attempts", get(attempts::list))
         .route("/evidence", get(attempts::list_evidence))
         .route("/evidence/{digest}", get(attempts::evidence))
+        .route("/jobs/{key}/completion", post(super::jobs::settle))
         .route("/instances/{key}/waiting", get(waiting::show))
         .route("/audit", get(audit::list))
 }

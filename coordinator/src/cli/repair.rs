@@ -241,7 +241,7 @@ pub(super) async fn tasks(client: &Client, out: &mut Output, tasks: Tasks) -> Do
 pub(super) async fn complete_job(client: &Client, out: &mut Output, job: CompleteJob) -> Done {
     let body = json!({ "variables": variables(job.variables.as_deref())? });
     client
-        .post(&["v2", "jobs", &job.job, "completion"], &body)
+        .post(&["botswain", "v1", "jobs", &job.job, "completion"], &body)
         .await?;
     out.answer(&json!({ "jobKey": job.job, "completed": true }), |out| {
         out.line(&format!("job {} is completed", job.job));

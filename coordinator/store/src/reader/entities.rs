@@ -462,9 +462,9 @@ entity! {
 
 entity! {
     /// Attempts.
-    Attempts, AttemptRow, "attempt", 16,
+    Attempts, AttemptRow, "attempt", 17,
     "id, job, root, job_type, fence, leg, leg_name, holder, state, offered_at, started_at, ended_at, outcome, message, warnings,
-     happened",
+     details, happened",
     &["part", "id"],
     AttemptRow::decode,
     /// What attempts are searched by.
