@@ -1,6 +1,9 @@
 //! The writer over the memory store: what is asked of it, and what it answers, with time passed in.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
 
 use botswain::dispatch::{Leg, LegKind, Now, Route};
 use botswain::runtime::{

@@ -183,7 +183,11 @@ impl Desk {
         // A question or its answer may have got lost: it is asked again until the agent speaks of the attempt.
         if says_less && self.is_silent_about_some(agent, beat) {
             let sync = self.sync(agent, Vec::new(), now);
-            self.out.notices.push(Notice::Sync { session, agent: agent.clone(), sync });
+            self.out.notices.push(Notice::Sync {
+                session,
+                agent: agent.clone(),
+                sync,
+            });
         }
         leases
     }
