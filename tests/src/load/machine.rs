@@ -28,7 +28,10 @@ pub fn syncs(folder: &Path) -> anyhow::Result<Syncs> {
         times.record(u64::try_from(began.elapsed().as_micros())?)?;
     }
     std::fs::remove_file(folder.join("syncs"))?;
-    Ok(Syncs { p50: times.value_at_quantile(0.5), p99: times.value_at_quantile(0.99) })
+    Ok(Syncs {
+        p50: times.value_at_quantile(0.5),
+        p99: times.value_at_quantile(0.99),
+    })
 }
 
 /// How many unindexed row operations a second SQLite commits in batches of 1,000 steps of 4 rows, WAL and FULL.
@@ -77,8 +80,15 @@ pub struct Ticks {
 pub fn ticks() -> anyhow::Result<Ticks> {
     let text = std::fs::read_to_string("/proc/stat")?;
     let line = text.lines().next().unwrap_or_default();
-    let numbers: Vec<u64> = line.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
-    Ok(Ticks { all: numbers.iter().take(8).sum(), stolen: numbers.get(7).copied().unwrap_or(0) })
+    let numbers: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .filter_map(|n| n.parse().ok())
+        .collect();
+    Ok(Ticks {
+        all: numbers.iter().take(8).sum(),
+        stolen: numbers.get(7).copied().unwrap_or(0),
+    })
 }
 
 /// The share of time that was stolen between two readings, in percent.
@@ -105,9 +115,18 @@ pub fn taken(pid: u32) -> anyhow::Result<Taken> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let rest = stat.rsplit(')').next().unwrap_or_default();
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    let ticks: u64 = [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
-    let pages: u64 = fields.get(21).and_then(|pages| pages.parse().ok()).unwrap_or(0);
-    Ok(Taken { cpu: ticks as f64 / 100.0, rss: pages * 4096 })
+    let ticks: u64 = [11, 12]
+        .iter()
+        .filter_map(|at| fields.get(*at)?.parse::<u64>().ok())
+        .sum();
+    let pages: u64 = fields
+        .get(21)
+        .and_then(|pages| pages.parse().ok())
+        .unwrap_or(0);
+    Ok(Taken {
+        cpu: ticks as f64 / 100.0,
+        rss: pages * 4096,
+    })
 }
 
 /// The bytes of all files below a folder.
@@ -119,7 +138,11 @@ pub fn bytes_below(folder: &Path) -> anyhow::Result<u64> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let about = entry.metadata()?;
-        bytes += if about.is_dir() { bytes_below(&entry.path())? } else { about.len() };
+        bytes += if about.is_dir() {
+            bytes_below(&entry.path())?
+        } else {
+            about.len()
+        };
     }
     Ok(bytes)
 }

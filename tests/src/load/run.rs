@@ -68,13 +68,24 @@ pub async fn run(address: &str, plan: &Plan) -> anyhow::Result<Outcome> {
     let counters = Arc::new(Counters::default());
     let mut workers = Vec::new();
     for n in 0..plan.workers {
-        workers.push(tokio::spawn(work(connect(address).await?, plan.clone(), n, Arc::clone(&counters))));
+        workers.push(tokio::spawn(work(
+            connect(address).await?,
+            plan.clone(),
+            n,
+            Arc::clone(&counters),
+        )));
     }
     let begin = Instant::now() + Duration::from_millis(300);
     let mut starters = Vec::new();
     for n in 0..plan.starters {
         let client = connect(address).await?;
-        starters.push(tokio::spawn(start(client, plan.clone(), n, begin, Arc::clone(&counters))));
+        starters.push(tokio::spawn(start(
+            client,
+            plan.clone(),
+            n,
+            begin,
+            Arc::clone(&counters),
+        )));
     }
     tokio::time::sleep_until((begin + plan.warm_up).into()).await;
     counters.measuring.store(true, Ordering::Relaxed);
@@ -96,7 +107,15 @@ pub async fn run(address: &str, plan: &Plan) -> anyhow::Result<Outcome> {
     let ended = latency.len();
     let refused = counters.refused.load(Ordering::Relaxed);
     let started_in_all = counters.started.load(Ordering::Relaxed);
-    Ok(Outcome { scheduled, ended, refused, tasks, latency, seconds, started_in_all })
+    Ok(Outcome {
+        scheduled,
+        ended,
+        refused,
+        tasks,
+        latency,
+        seconds,
+        started_in_all,
+    })
 }
 
 async fn connect(address: &str) -> anyhow::Result<WorkerLinkClient<Channel>> {
@@ -120,7 +139,9 @@ async fn start(
     let (send, frames) = mpsc::channel::<WorkerMessage>(1024);
     let mut replies = client.work(ReceiverStream::new(frames)).await?.into_inner();
     let rate = plan.rate / plan.starters as f64;
-    let due = move |at: u64| begin + Duration::from_secs_f64((at as f64 + n as f64 / plan.starters as f64) / rate);
+    let due = move |at: u64| {
+        begin + Duration::from_secs_f64((at as f64 + n as f64 / plan.starters as f64) / rate)
+    };
     let from = (plan.warm_up.as_secs_f64() * rate) as u64;
     let until = ((plan.warm_up + plan.measured).as_secs_f64() * rate) as u64;
     let variables = bytes::Bytes::from(plan.variables.clone().into_bytes());
@@ -144,7 +165,9 @@ async fn start(
                 next += 1;
             }
             if !frame.start.is_empty() {
-                started.started.fetch_add(frame.start.len() as u64, Ordering::Relaxed);
+                started
+                    .started
+                    .fetch_add(frame.start.len() as u64, Ordering::Relaxed);
                 if send.send(frame).await.is_err() {
                     return;
                 }
@@ -158,7 +181,9 @@ async fn start(
     let (mut ended, mut refused) = (0u64, 0u64);
     let give_up = begin + plan.warm_up + plan.measured + Duration::from_secs(10);
     while ended + refused < until {
-        let Ok(frame) = tokio::time::timeout_at(give_up.into(), replies.message()).await else { break };
+        let Ok(frame) = tokio::time::timeout_at(give_up.into(), replies.message()).await else {
+            break;
+        };
         let Some(frame) = frame? else { break };
         let now = Instant::now();
         for reply in frame.replies {
@@ -172,7 +197,9 @@ async fn start(
             counters.ended.fetch_add(1, Ordering::Relaxed);
             let at = end.request_id - 1;
             if at >= from {
-                latency.record(u64::try_from(now.saturating_duration_since(due(at)).as_millis())?)?;
+                latency.record(u64::try_from(
+                    now.saturating_duration_since(due(at)).as_millis(),
+                )?)?;
             }
         }
     }
@@ -199,7 +226,11 @@ async fn work(
             fetch_variables: Vec::new(),
         })
         .collect();
-    send.send(WorkerMessage { subscribe, ..WorkerMessage::default() }).await?;
+    send.send(WorkerMessage {
+        subscribe,
+        ..WorkerMessage::default()
+    })
+    .await?;
     let mut jobs = client.work(ReceiverStream::new(frames)).await?.into_inner();
     let result = bytes::Bytes::from_static(br#"{"done":true}"#);
     while let Some(frame) = jobs.message().await? {
@@ -218,9 +249,13 @@ async fn work(
             });
         }
         let given = (1u32..).zip(more).filter(|(_, more)| *more > 0);
-        answer.credits = given.map(|(subscription, more)| Credits { subscription, more }).collect();
+        answer.credits = given
+            .map(|(subscription, more)| Credits { subscription, more })
+            .collect();
         if counters.measuring.load(Ordering::Relaxed) {
-            counters.tasks.fetch_add(answer.complete.len() as u64, Ordering::Relaxed);
+            counters
+                .tasks
+                .fetch_add(answer.complete.len() as u64, Ordering::Relaxed);
         }
         send.send(answer).await?;
     }
