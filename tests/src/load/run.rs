@@ -174,8 +174,9 @@ async fn start(
             }
             tokio::time::sleep_until((due(next).max(now + Duration::from_millis(1))).into()).await;
         }
-        // The stream stays open for the ends that are still to come.
-        tokio::time::sleep(Duration::from_secs(10)).await;
+        // The stream stays open for the ends that are still to come, until this task is aborted.
+        let _open = send;
+        std::future::pending::<()>().await;
     });
     let mut latency = Histogram::<u64>::new(3)?;
     let (mut ended, mut refused) = (0u64, 0u64);
