@@ -290,7 +290,7 @@ mod tests {
             "start > a:job(out order.address.city = city, out order.id = 8) > end",
             r#"{"order":{"id":7,"address":{"zip":"1"}}}"#,
             [Done("a", r#"{"city":"Ulm"}"#)],
-            expect![[r#"completed {"order":{"address":{"city":"Ulm","zip":"1"},"id":8}}"#]],
+            expect![[r#"completed {"order":{"id":8,"address":{"zip":"1","city":"Ulm"}}}"#]],
         );
     }
 }

@@ -58,7 +58,7 @@ async fn a_models_inputs_are_the_request() {
     let Outcome::Succeeded { variables } = &done.outcome else {
         panic!("{done:?}")
     };
-    assert_eq!(variables["uri"], "/messages/1?n=1&q=a+b");
+    assert_eq!(variables["uri"], "/messages/1?q=a+b&n=1");
     assert_eq!(variables["twice"], 400);
     assert_eq!(variables["answer"]["status"], 200);
     // The echoing server gives the token back; it does not become a variable.
