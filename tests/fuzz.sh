@@ -20,6 +20,6 @@ for folder in */fuzz */*/fuzz; do
         seeds=()
         [ -d "$folder/seeds/$name" ] && seeds=("$folder/seeds/$name")
         CARGO_TARGET_DIR=$target/fuzz cargo fuzz run --fuzz-dir "$folder" "$name" "$folder/corpus/$name" "${seeds[@]}" -- \
-            -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1
+            -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_funcs=0 -print_final_stats=1
     done
 done
