@@ -2,6 +2,7 @@
 
 use super::ask::{Activated, Answer, leg_words};
 use super::published::{AgentTask, ConnectorCall, GivenJob};
+use super::steps::panic_text;
 use super::writer::Writer;
 use crate::dispatch::{Assignment, Decided, Decision, Facts, Job, Refill, SessionId, To};
 use botswain_engine::process::Element;
@@ -9,13 +10,16 @@ use botswain_engine::{Command, Key, SegmentId, Variables, visible_variables};
 use botswain_proto::worker::Job as WorkerJob;
 use botswain_store::rows::Held;
 use smol_str::SmolStr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use uuid::Uuid;
 
 impl Writer {
     /// Jobs meet their doers: decided now, durable with this batch, sent after it.
     pub(super) fn give_out(&mut self) {
         while let Some((job, segment, token)) = self.desk.next_unrouted() {
-            self.route_job(job, segment, token);
+            self.of_instance(segment.root, job, |writer| {
+                writer.route_job(job, segment, token);
+            });
         }
         let mut assignments = std::mem::take(&mut self.assignments);
         self.desk.assign(
@@ -26,10 +30,20 @@ impl Writer {
         // What was freed before it was given out again: the assignment is a job's last word.
         self.write_outbox();
         for assignment in assignments.drain(..) {
-            self.hand_over(assignment);
+            let (root, job) = (assignment.segment.root, assignment.job);
+            self.of_instance(root, job, |writer| writer.hand_over(assignment));
         }
         self.assignments = assignments;
         self.answer_activations();
+    }
+
+    /// Looks into an instance for one of its jobs; a panic there stops the instance, as one in a step does, and nobody else.
+    fn of_instance(&mut self, root: Key, job: Key, look: impl FnOnce(&mut Writer)) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| look(self))) {
+            let reason = panic_text(panic.as_ref());
+            self.stop_instance(root, &reason);
+            self.desk.refused(job, format!("its instance was stopped after an internal error: {reason}"));
+        }
     }
 
     fn route_job(&mut self, job: Key, segment: SegmentId, token: Key) {

@@ -92,6 +92,16 @@ impl Writer {
         }
     }
 
+    /// Stops an instance after a panic outside of a step.
+    pub(super) fn stop_instance(&mut self, root: Key, reason: &str) {
+        let Some(definition) = self.cache.get(root).map(|cached| Arc::clone(&cached.definition)) else {
+            return;
+        };
+        if let Err(failure) = self.stop(root, &definition, reason) {
+            tracing::error!(instance = root.as_u64(), ?failure, "an instance could not be stopped");
+        }
+    }
+
     /// Takes what a step decided: into the batch, and to all who listen.
     pub(super) fn accept(&mut self, root: Key, definition: &Arc<Definition>, decided: Decided) {
         let Decided { events, ended } = decided;
@@ -305,7 +315,7 @@ impl Failure {
     }
 }
 
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".to_owned())
