@@ -10,7 +10,7 @@ use botswain_proto::worker::worker_link_server::{WorkerLink, WorkerLinkServer};
 use botswain_proto::worker::{Code, Error, Reply, ServerMessage, WorkerMessage};
 use smol_str::SmolStr;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Response, Status, Streaming};
 use uuid::Uuid;
@@ -48,14 +48,21 @@ impl WorkerLink for Workers {
             })
             .await;
         opened.map_err(|refusal| Status::unavailable(refusal.message))?;
+        let broken = Arc::new(OnceLock::new());
         let reader = Reader {
             runtime: self.runtime.clone(),
             session,
             out: Arc::clone(&out),
+            broken: Arc::clone(&broken),
         };
         tokio::spawn(reader.run(request.into_inner()));
-        let stream = futures_util::stream::unfold(out, |out| async move {
-            out.next().await.map(|frame| (Ok(frame), out))
+        let stream = futures_util::stream::unfold((out, Some(broken)), |(out, broken)| async move {
+            let reason = broken?;
+            match out.next().await {
+                Some(frame) => Some((Ok(frame), (out, Some(reason)))),
+                // Whoever said what cannot be read hears why the stream is over.
+                None => reason.get().cloned().map(|status| (Err(status), (out, None))),
+            }
         });
         Ok(Response::new(Box::pin(stream)))
     }
@@ -66,6 +73,8 @@ struct Reader {
     runtime: Runtime,
     session: SessionId,
     out: Arc<SessionOut>,
+    /// Why the stream broke.
+    broken: Arc<OnceLock<Status>>,
 }
 
 impl Reader {
@@ -75,6 +84,8 @@ impl Reader {
                 Some(Ok(frame)) => self.pass_on(frame),
                 Some(Err(status)) => {
                     tracing::debug!(%status, "a worker's stream broke");
+                    // The first reason is the reason.
+                    let _ = self.broken.set(status);
                     break;
                 }
                 None => break,
