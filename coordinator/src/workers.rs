@@ -56,14 +56,18 @@ impl WorkerLink for Workers {
             broken: Arc::clone(&broken),
         };
         tokio::spawn(reader.run(request.into_inner()));
-        let stream = futures_util::stream::unfold((out, Some(broken)), |(out, broken)| async move {
-            let reason = broken?;
-            match out.next().await {
-                Some(frame) => Some((Ok(frame), (out, Some(reason)))),
-                // Whoever said what cannot be read hears why the stream is over.
-                None => reason.get().cloned().map(|status| (Err(status), (out, None))),
-            }
-        });
+        let stream =
+            futures_util::stream::unfold((out, Some(broken)), |(out, broken)| async move {
+                let reason = broken?;
+                match out.next().await {
+                    Some(frame) => Some((Ok(frame), (out, Some(reason)))),
+                    // Whoever said what cannot be read hears why the stream is over.
+                    None => reason
+                        .get()
+                        .cloned()
+                        .map(|status| (Err(status), (out, None))),
+                }
+            });
         Ok(Response::new(Box::pin(stream)))
     }
 }

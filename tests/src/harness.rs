@@ -5,7 +5,7 @@ mod process;
 mod stream;
 mod web;
 
-pub use ledger::{Ledger, Tally};
+pub use ledger::{Ledger, Tally, rows};
 pub use process::{Coordinator, Start, resident_kib};
 pub use stream::{Said, Stream};
 pub use web::{Answered, Web};
@@ -19,7 +19,10 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 ///
 /// # Panics
 /// There is nothing to see within the time that any test waits.
-pub async fn wait_for<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+pub async fn wait_for<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> T {
     let until = Instant::now() + PATIENCE;
     let mut pace = tokio::time::interval(Duration::from_millis(10));
     loop {

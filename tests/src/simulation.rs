@@ -15,6 +15,8 @@ mod store;
 mod worker;
 mod world;
 
+pub use store::Disk;
+
 /// What is simulated: the system as it is, or one that is wrong on purpose and must be found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {

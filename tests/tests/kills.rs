@@ -6,8 +6,12 @@ use botswain_tests::harness::{Coordinator, Ledger};
 const KILLS: u64 = 50;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_is_there_once_however_often_the_coordinator_is_killed() -> anyhow::Result<()> {
-    let seed = std::env::var("BOTSWAIN_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+async fn what_was_acknowledged_is_there_once_however_often_the_coordinator_is_killed()
+-> anyhow::Result<()> {
+    let seed = std::env::var("BOTSWAIN_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or(1);
     eprintln!("seed {seed}");
     let folder = tempfile::tempdir()?;
     let mut ledger = Ledger::new(seed);
@@ -27,6 +31,9 @@ async fn what_was_acknowledged_is_there_once_however_often_the_coordinator_is_ki
     let tally = ledger.tally();
     eprintln!("{tally:?}");
     assert_eq!((tally.kills, tally.unanswered), (KILLS, 0));
-    assert!(tally.starts > 500 && tally.completions > 500, "hardly any load: {tally:?}");
+    assert!(
+        tally.starts > 500 && tally.completions > 500,
+        "hardly any load: {tally:?}"
+    );
     coordinator.stop()
 }

@@ -1,5 +1,10 @@
 //! The main job with everything real: programs, browser, screen, editor, databases; and somebody else's model, unmodified.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -1,5 +1,10 @@
 //! README: every command in it, typed in its order into one shell, with real programs; and every link leads somewhere.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test ends where something is not as it should be"
+)]
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -102,7 +107,10 @@ impl Shell {
             let left = end.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
                 Ok(line) if line == THROUGH => return printed,
-                Ok(line) => printed = printed + &line + "\n",
+                Ok(line) => {
+                    printed.push_str(&line);
+                    printed.push('\n');
+                }
                 Err(_) => panic!(
                     "this failed, or took too long:\n{block}\n{printed}\n{}",
                     std::fs::read_to_string(&self.log).unwrap()
@@ -199,7 +207,7 @@ async fn every_command_of_the_readme_works_in_its_order() {
             })
             .await;
         } else {
-            printed += &shell.types(&block);
+            printed.push_str(&shell.types(&block));
             if block.contains("cp -r tests/demo/. ") {
                 shell.types(&adapt);
             }

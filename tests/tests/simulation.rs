@@ -38,10 +38,16 @@ fn all(seeds: impl Iterator<Item = u64>) -> Figures {
 fn nothing_acknowledged_is_lost_and_nothing_happens_twice() {
     // BOTSWAIN_SEEDS=15..16 shows one seed again, BOTSWAIN_SEEDS=1000..9000 looks for more.
     let asked = std::env::var("BOTSWAIN_SEEDS").ok();
-    let asked = asked.as_deref().and_then(|seeds| seeds.split_once("..")).map(|(from, to)| {
-        let number = |text: &str| text.parse::<u64>().unwrap_or_else(|_| panic!("BOTSWAIN_SEEDS: {text} is no number"));
-        number(from)..number(to)
-    });
+    let asked = asked
+        .as_deref()
+        .and_then(|seeds| seeds.split_once(".."))
+        .map(|(from, to)| {
+            let number = |text: &str| {
+                text.parse::<u64>()
+                    .unwrap_or_else(|_| panic!("BOTSWAIN_SEEDS: {text} is no number"))
+            };
+            number(from)..number(to)
+        });
     let figures = match asked {
         Some(seeds) => all(seeds),
         None => all(FOUND.into_iter().chain(0..300)),
@@ -71,11 +77,19 @@ fn replies_that_leave_before_the_sync_are_found_out() {
 #[test]
 fn agents_that_act_before_they_record_are_found_out() {
     let broken = found_out(Variant::AgentsActFirst);
-    assert!(broken.contains("took effect") || broken.contains("number"), "{broken}");
+    assert!(
+        broken.contains("took effect") || broken.contains("number"),
+        "{broken}"
+    );
 }
 
 #[test]
 fn repeated_requests_without_an_id_are_found_out() {
     let broken = found_out(Variant::NoDeduplication);
-    assert!(broken.contains("started 2 times") || broken.contains("times") || broken.contains("then to be"), "{broken}");
+    assert!(
+        broken.contains("started 2 times")
+            || broken.contains("times")
+            || broken.contains("then to be"),
+        "{broken}"
+    );
 }

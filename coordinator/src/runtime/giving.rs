@@ -42,7 +42,10 @@ impl Writer {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| look(self))) {
             let reason = panic_text(panic.as_ref());
             self.stop_instance(root, &reason);
-            self.desk.refused(job, format!("its instance was stopped after an internal error: {reason}"));
+            self.desk.refused(
+                job,
+                format!("its instance was stopped after an internal error: {reason}"),
+            );
         }
     }
 

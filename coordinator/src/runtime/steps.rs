@@ -94,11 +94,19 @@ impl Writer {
 
     /// Stops an instance after a panic outside of a step.
     pub(super) fn stop_instance(&mut self, root: Key, reason: &str) {
-        let Some(definition) = self.cache.get(root).map(|cached| Arc::clone(&cached.definition)) else {
+        let Some(definition) = self
+            .cache
+            .get(root)
+            .map(|cached| Arc::clone(&cached.definition))
+        else {
             return;
         };
         if let Err(failure) = self.stop(root, &definition, reason) {
-            tracing::error!(instance = root.as_u64(), ?failure, "an instance could not be stopped");
+            tracing::error!(
+                instance = root.as_u64(),
+                ?failure,
+                "an instance could not be stopped"
+            );
         }
     }
 

@@ -3,7 +3,8 @@
 use super::{Coordinator, Stream, Web, model};
 use anyhow::{Context as _, bail, ensure};
 use botswain_proto::worker::{
-    Code, Complete, Credits, Job, PublishMessage, Reply, ServerMessage, StartInstance, WorkerMessage,
+    Code, Complete, Credits, Job, PublishMessage, Reply, ServerMessage, StartInstance,
+    WorkerMessage,
 };
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -14,7 +15,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The process of the ledger: a job, a message, a job.
-const PROCESS: &str = "start > first:job(type=first) > word:message(go, key=order) > second:job(type=second) > end";
+const PROCESS: &str =
+    "start > first:job(type=first) > word:message(go, key=order) > second:job(type=second) > end";
 
 /// What was asked, and what was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +80,9 @@ impl Ledger {
     /// # Errors
     /// It is refused.
     pub async fn deploy(&self, coordinator: &Coordinator) -> anyhow::Result<()> {
-        let answered = Web::new(&coordinator.http)?.deploy("ledger.bpmn", &model("ledger", PROCESS)).await?;
+        let answered = Web::new(&coordinator.http)?
+            .deploy("ledger.bpmn", &model("ledger", PROCESS))
+            .await?;
         ensure!(answered.status == 200, "{answered:?}");
         Ok(())
     }
@@ -103,18 +107,39 @@ impl Ledger {
         let database = open(&coordinator.data)?;
         let until = Instant::now() + super::PATIENCE;
         loop {
-            self.load(coordinator, Instant::now() + Duration::from_millis(300), false).await?;
-            let active: i64 = database.query_row("SELECT count(*) FROM instance WHERE ended_at IS NULL", [], |row| row.get(0))?;
-            let untold = self.starts.values().chain(self.messages.values()).any(|told| *told == Told::Nothing);
+            self.load(
+                coordinator,
+                Instant::now() + Duration::from_millis(300),
+                false,
+            )
+            .await?;
+            let active: i64 = database.query_row(
+                "SELECT count(*) FROM instance WHERE ended_at IS NULL",
+                [],
+                |row| row.get(0),
+            )?;
+            let untold = self
+                .starts
+                .values()
+                .chain(self.messages.values())
+                .any(|told| *told == Told::Nothing);
             if active == 0 && !untold {
                 return Ok(());
             }
-            ensure!(Instant::now() < until, "{active} instances do not end, unanswered requests: {untold}");
+            ensure!(
+                Instant::now() < until,
+                "{active} instances do not end, unanswered requests: {untold}"
+            );
         }
     }
 
     /// One stream's life.
-    async fn load(&mut self, coordinator: &Coordinator, until: Instant, fresh: bool) -> anyhow::Result<()> {
+    async fn load(
+        &mut self,
+        coordinator: &Coordinator,
+        until: Instant,
+        fresh: bool,
+    ) -> anyhow::Result<()> {
         let mut stream = Stream::open(&coordinator.grpc).await?;
         stream.subscribe(1, "first", 20, 800).await?;
         stream.subscribe(2, "second", 20, 800).await?;
@@ -138,7 +163,11 @@ impl Ledger {
     }
 
     /// New orders, each with its message, in one frame.
-    async fn ask(&mut self, stream: &mut Stream, about: &mut BTreeMap<u64, About>) -> anyhow::Result<()> {
+    async fn ask(
+        &mut self,
+        stream: &mut Stream,
+        about: &mut BTreeMap<u64, About>,
+    ) -> anyhow::Result<()> {
         let mut frame = WorkerMessage::default();
         for _ in 0..self.rng.random_range(1..4) {
             self.next_order += 1;
@@ -152,9 +181,17 @@ impl Ledger {
     }
 
     /// What nobody answered is asked again, under the same id; some of it only at the end.
-    async fn ask_again(&mut self, stream: &mut Stream, about: &mut BTreeMap<u64, About>, some: bool) -> anyhow::Result<()> {
+    async fn ask_again(
+        &mut self,
+        stream: &mut Stream,
+        about: &mut BTreeMap<u64, About>,
+        some: bool,
+    ) -> anyhow::Result<()> {
         let open = |told: &BTreeMap<String, Told>| -> Vec<String> {
-            told.iter().filter(|(_, told)| **told == Told::Nothing).map(|(order, _)| order.clone()).collect()
+            told.iter()
+                .filter(|(_, told)| **told == Told::Nothing)
+                .map(|(order, _)| order.clone())
+                .collect()
         };
         let (starts, messages) = (open(&self.starts), open(&self.messages));
         let mut frame = WorkerMessage::default();
@@ -173,7 +210,12 @@ impl Ledger {
         stream.send(frame).await
     }
 
-    fn start(&self, stream: &mut Stream, about: &mut BTreeMap<u64, About>, order: &str) -> StartInstance {
+    fn start(
+        &self,
+        stream: &mut Stream,
+        about: &mut BTreeMap<u64, About>,
+        order: &str,
+    ) -> StartInstance {
         let request_id = stream.number();
         about.insert(request_id, About::Start(order.to_owned()));
         StartInstance {
@@ -185,7 +227,12 @@ impl Ledger {
         }
     }
 
-    fn publish(&self, stream: &mut Stream, about: &mut BTreeMap<u64, About>, order: &str) -> PublishMessage {
+    fn publish(
+        &self,
+        stream: &mut Stream,
+        about: &mut BTreeMap<u64, About>,
+        order: &str,
+    ) -> PublishMessage {
         let request_id = stream.number();
         about.insert(request_id, About::Message(order.to_owned()));
         PublishMessage {
@@ -198,7 +245,12 @@ impl Ledger {
         }
     }
 
-    async fn hear(&mut self, stream: &mut Stream, about: &mut BTreeMap<u64, About>, frame: ServerMessage) -> anyhow::Result<()> {
+    async fn hear(
+        &mut self,
+        stream: &mut Stream,
+        about: &mut BTreeMap<u64, About>,
+        frame: ServerMessage,
+    ) -> anyhow::Result<()> {
         for reply in frame.replies {
             if let Some(what) = about.remove(&reply.request_id) {
                 self.told(what, &reply)?;
@@ -207,17 +259,37 @@ impl Ledger {
         let mut answer = WorkerMessage::default();
         for job in frame.jobs {
             answer.complete.push(self.complete(stream, about, &job));
-            answer.credits.push(Credits { subscription: job.subscription, more: 1 });
+            answer.credits.push(Credits {
+                subscription: job.subscription,
+                more: 1,
+            });
         }
-        if answer.complete.is_empty() { Ok(()) } else { stream.send(answer).await }
+        if answer.complete.is_empty() {
+            Ok(())
+        } else {
+            stream.send(answer).await
+        }
     }
 
-    fn complete(&mut self, stream: &mut Stream, about: &mut BTreeMap<u64, About>, job: &Job) -> Complete {
+    fn complete(
+        &mut self,
+        stream: &mut Stream,
+        about: &mut BTreeMap<u64, About>,
+        job: &Job,
+    ) -> Complete {
         let request_id = stream.number();
         about.insert(request_id, About::Completion(job.key));
-        let known = self.completions.entry(job.key).or_insert((job.fence, Told::Nothing));
+        let known = self
+            .completions
+            .entry(job.key)
+            .or_insert((job.fence, Told::Nothing));
         known.0 = job.fence;
-        Complete { request_id, job_key: job.key, fence: job.fence, ..Complete::default() }
+        Complete {
+            request_id,
+            job_key: job.key,
+            fence: job.fence,
+            ..Complete::default()
+        }
     }
 
     fn told(&mut self, about: About, reply: &Reply) -> anyhow::Result<()> {
@@ -225,30 +297,60 @@ impl Ledger {
         if matches!(code, Some(Code::Unavailable | Code::ResourceExhausted)) {
             return Ok(());
         }
-        let text = || reply.error.as_ref().map_or("", |error| error.message.as_str()).to_owned();
+        let text = || {
+            reply
+                .error
+                .as_ref()
+                .map_or("", |error| error.message.as_str())
+                .to_owned()
+        };
         match about {
             About::Start(order) => {
-                ensure!(code.is_none(), "the start of {order} was refused: {}", text());
+                ensure!(
+                    code.is_none(),
+                    "the start of {order} was refused: {}",
+                    text()
+                );
                 let told = self.starts.insert(order.clone(), Told::Happened(reply.key));
                 if let Some(Told::Happened(before)) = told {
-                    ensure!(before == reply.key, "{order} was {before} and is {}", reply.key);
+                    ensure!(
+                        before == reply.key,
+                        "{order} was {before} and is {}",
+                        reply.key
+                    );
                 } else {
                     self.tally.starts += 1;
                 }
             }
             About::Message(order) => {
-                ensure!(code.is_none(), "the message of {order} was refused: {}", text());
-                let told = self.messages.insert(order.clone(), Told::Happened(reply.key));
+                ensure!(
+                    code.is_none(),
+                    "the message of {order} was refused: {}",
+                    text()
+                );
+                let told = self
+                    .messages
+                    .insert(order.clone(), Told::Happened(reply.key));
                 if let Some(Told::Happened(before)) = told {
-                    ensure!(before == reply.key, "the message of {order} was {before} and is {}", reply.key);
+                    ensure!(
+                        before == reply.key,
+                        "the message of {order} was {before} and is {}",
+                        reply.key
+                    );
                 } else {
                     self.tally.messages += 1;
                 }
             }
             About::Completion(job) => {
                 if code.is_none() {
-                    let known = self.completions.get_mut(&job).context("a job that was taken")?;
-                    ensure!(known.1 == Told::Nothing, "the completion of job {job} was taken twice");
+                    let known = self
+                        .completions
+                        .get_mut(&job)
+                        .context("a job that was taken")?;
+                    ensure!(
+                        known.1 == Told::Nothing,
+                        "the completion of job {job} was taken twice"
+                    );
                     known.1 = Told::Happened(job);
                     self.tally.completions += 1;
                 }
@@ -266,41 +368,74 @@ impl Ledger {
         // One moment for all looks.
         let database = database.unchecked_transaction()?;
         let mut instances: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-        let mut rows = database.prepare("SELECT root, value FROM variable WHERE name = 'order' AND scope = root")?;
+        let mut rows = database
+            .prepare("SELECT root, value FROM variable WHERE name = 'order' AND scope = root")?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
             let order: String = row.get(1)?;
-            instances.entry(order.trim_matches('"').to_owned()).or_default().push(row.get(0)?);
+            instances
+                .entry(order.trim_matches('"').to_owned())
+                .or_default()
+                .push(row.get(0)?);
         }
-        let whole: i64 = database.query_row("SELECT count(*) FROM instance", [], |row| row.get(0))?;
+        let whole: i64 =
+            database.query_row("SELECT count(*) FROM instance", [], |row| row.get(0))?;
         let found: usize = instances.values().map(Vec::len).sum();
-        ensure!(whole == i64::try_from(found)?, "{whole} instances, and {found} with their variables: one is not whole");
+        ensure!(
+            whole == i64::try_from(found)?,
+            "{whole} instances, and {found} with their variables: one is not whole"
+        );
         for (order, told) in &self.starts {
             let there = instances.get(order).map_or(&[][..], Vec::as_slice);
             match told {
-                Told::Happened(key) => ensure!(there == [*key], "{order} was acknowledged as {key}, and {there:?} is there"),
-                Told::Nothing => ensure!(there.len() <= 1, "{order} is there {} times", there.len()),
+                Told::Happened(key) => ensure!(
+                    there == [*key],
+                    "{order} was acknowledged as {key}, and {there:?} is there"
+                ),
+                Told::Nothing => {
+                    ensure!(there.len() <= 1, "{order} is there {} times", there.len())
+                }
             }
         }
-        ensure!(instances.keys().all(|order| self.starts.contains_key(order)), "an instance that nobody asked for");
+        ensure!(
+            instances
+                .keys()
+                .all(|order| self.starts.contains_key(order)),
+            "an instance that nobody asked for"
+        );
         let mut count = database.prepare("SELECT count(*), max(key) FROM message WHERE part = 1 AND name = 'go' AND correlation_key = ?")?;
         for (order, told) in &self.messages {
-            let (there, key): (i64, Option<i64>) = count.query_row([order], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let (there, key): (i64, Option<i64>) =
+                count.query_row([order], |row| Ok((row.get(0)?, row.get(1)?)))?;
             match told {
                 Told::Happened(told) => {
-                    ensure!(there == 1 && key == Some(*told), "the message of {order} was acknowledged as {told}, {there} are there: {key:?}");
+                    ensure!(
+                        there == 1 && key == Some(*told),
+                        "the message of {order} was acknowledged as {told}, {there} are there: {key:?}"
+                    );
                 }
-                Told::Nothing => ensure!(there <= 1, "the message of {order} is there {there} times"),
+                Told::Nothing => {
+                    ensure!(there <= 1, "the message of {order} is there {there} times")
+                }
             }
         }
         let waiting = counted(&database, "SELECT key, count(*) FROM job GROUP BY key")?;
-        let done = counted(&database, "SELECT job, count(*) FROM element WHERE job IS NOT NULL AND left_at IS NOT NULL GROUP BY job")?;
+        let done = counted(
+            &database,
+            "SELECT job, count(*) FROM element WHERE job IS NOT NULL AND left_at IS NOT NULL GROUP BY job",
+        )?;
         for (job, (_, told)) in &self.completions {
             let waits = waiting.get(job).copied().unwrap_or(0);
             let left = done.get(job).copied().unwrap_or(0);
-            ensure!(waits + left == 1, "job {job} waits {waits} times and is done {left} times");
+            ensure!(
+                waits + left == 1,
+                "job {job} waits {waits} times and is done {left} times"
+            );
             if *told != Told::Nothing {
-                ensure!(left == 1, "the completion of job {job} was acknowledged, and the job is still open");
+                ensure!(
+                    left == 1,
+                    "the completion of job {job} was acknowledged, and the job is still open"
+                );
             }
         }
         Ok(())
@@ -310,7 +445,10 @@ impl Ledger {
     ///
     /// # Errors
     /// A promise was broken.
-    pub async fn audit_through_the_door(&mut self, coordinator: &Coordinator) -> anyhow::Result<()> {
+    pub async fn audit_through_the_door(
+        &mut self,
+        coordinator: &Coordinator,
+    ) -> anyhow::Result<()> {
         let web = Web::new(&coordinator.http)?;
         let told: Vec<(String, i64)> = self
             .starts
@@ -323,8 +461,16 @@ impl Ledger {
         for _ in 0..told.len().min(5) {
             let (order, key) = &told[self.rng.random_range(0..told.len())];
             let got = web.get(&format!("/v2/process-instances/{key}")).await?;
-            ensure!(got.status == 200, "{order} was acknowledged as {key}: {got:?}");
-            let found = web.count("variables", json!({ "processInstanceKey": key.to_string(), "name": "order" })).await?;
+            ensure!(
+                got.status == 200,
+                "{order} was acknowledged as {key}: {got:?}"
+            );
+            let found = web
+                .count(
+                    "variables",
+                    json!({ "processInstanceKey": key.to_string(), "name": "order" }),
+                )
+                .await?;
             ensure!(found == 1, "{order} has {found} variables named order");
         }
         Ok(())
@@ -334,13 +480,30 @@ impl Ledger {
     #[must_use]
     pub fn tally(&self) -> Tally {
         let untold = |told: &&Told| **told == Told::Nothing;
-        let unanswered = self.starts.values().filter(untold).count() + self.messages.values().filter(untold).count();
-        Tally { unanswered: unanswered as u64, ..self.tally }
+        let unanswered = self.starts.values().filter(untold).count()
+            + self.messages.values().filter(untold).count();
+        Tally {
+            unanswered: unanswered as u64,
+            ..self.tally
+        }
     }
 }
 
+/// How many rows a table of a coordinator's database has; a search counts no further than 10,000.
+///
+/// # Errors
+/// There is no such table.
+pub fn rows(data: &Path, table: &str) -> anyhow::Result<i64> {
+    Ok(
+        open(data)?.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
+            row.get(0)
+        })?,
+    )
+}
+
 fn open(data: &Path) -> anyhow::Result<Connection> {
-    let database = Connection::open_with_flags(data.join("botswain.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let database =
+        Connection::open_with_flags(data.join("botswain.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     database.busy_timeout(super::PATIENCE)?;
     Ok(database)
 }

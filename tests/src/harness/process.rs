@@ -54,21 +54,36 @@ impl Coordinator {
     ///
     /// # Errors
     /// It does not start.
-    pub fn start_program(program: &Path, data: &Path, start: &Start) -> anyhow::Result<Coordinator> {
+    pub fn start_program(
+        program: &Path,
+        data: &Path,
+        start: &Start,
+    ) -> anyhow::Result<Coordinator> {
         std::fs::create_dir_all(data)?;
         let config = data.join("test.toml");
         std::fs::write(&config, &start.config)?;
         // A killed test cannot end what it started: the kernel does, and setpriv asks it to.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "--"]).arg(program);
-        command.args(["serve", "--dev", "--http-port", "0", "--grpc-port", "0", "--agents-port", "0"]);
+        command.args([
+            "serve",
+            "--dev",
+            "--http-port",
+            "0",
+            "--grpc-port",
+            "0",
+            "--agents-port",
+            "0",
+        ]);
         command.arg("--config").arg(&config).arg("--data").arg(data);
         if start.plaintext {
             command.args(["--agents-plaintext-port", "0"]);
         }
         command.env("BOTSWAIN_LOG", start.log.as_deref().unwrap_or("off"));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("start {}", program.display()))?;
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("start {}", program.display()))?;
         let mut line = String::new();
         let out = child.stdout.take().context("its output is a pipe")?;
         BufReader::new(out).read_line(&mut line)?;
@@ -76,7 +91,10 @@ impl Coordinator {
         let Ok(ready) = ready else {
             // It may have ended by itself.
             let _ = child.kill();
-            anyhow::bail!("the coordinator did not start: {line:?}, {:?}", child.wait());
+            anyhow::bail!(
+                "the coordinator did not start: {line:?}, {:?}",
+                child.wait()
+            );
         };
         let at = |name: &str| ready[name].as_str().map(str::to_owned);
         let needed = |name: &'static str| at(name).with_context(|| format!("no {name} in {line}"));
@@ -106,7 +124,9 @@ impl Coordinator {
     /// # Errors
     /// It did not end well.
     pub fn stop(mut self) -> anyhow::Result<()> {
-        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        let asked = Command::new("kill")
+            .args(["-TERM", &self.child.id().to_string()])
+            .status()?;
         anyhow::ensure!(asked.success(), "it had ended already");
         let ended = self.child.wait()?;
         anyhow::ensure!(ended.success(), "it ended with {ended}");
@@ -132,7 +152,10 @@ impl Drop for Coordinator {
 /// There is no such process.
 pub fn resident_kib(process: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS")).context("no VmRSS")?;
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .context("no VmRSS")?;
     let number = line.split_whitespace().nth(1).context("no number")?;
     Ok(number.parse()?)
 }

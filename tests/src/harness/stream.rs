@@ -24,18 +24,32 @@ impl Stream {
     /// # Errors
     /// Nobody serves there.
     pub async fn open(address: &str) -> anyhow::Result<Stream> {
-        let channel = tonic::transport::Channel::from_shared(address.to_owned())?.tcp_nodelay(true).connect().await?;
+        let channel = tonic::transport::Channel::from_shared(address.to_owned())?
+            .tcp_nodelay(true)
+            .connect()
+            .await?;
         let mut client = WorkerLinkClient::new(channel).max_decoding_message_size(64 << 20);
         let (say, frames) = mpsc::channel(1024);
         let hear = client.work(ReceiverStream::new(frames)).await?.into_inner();
-        Ok(Stream { say, hear, last: 0, jobs: Vec::new() })
+        Ok(Stream {
+            say,
+            hear,
+            last: 0,
+            jobs: Vec::new(),
+        })
     }
 
     /// Asks for jobs of a type.
     ///
     /// # Errors
     /// The stream is over.
-    pub async fn subscribe(&mut self, subscription: u32, job_type: &str, credits: u32, lease_ms: u64) -> anyhow::Result<()> {
+    pub async fn subscribe(
+        &mut self,
+        subscription: u32,
+        job_type: &str,
+        credits: u32,
+        lease_ms: u64,
+    ) -> anyhow::Result<()> {
         let wish = Subscribe {
             subscription,
             job_type: job_type.to_owned(),
@@ -44,7 +58,11 @@ impl Stream {
             lease_ms,
             fetch_variables: Vec::new(),
         };
-        self.send(WorkerMessage { subscribe: vec![wish], ..WorkerMessage::default() }).await
+        self.send(WorkerMessage {
+            subscribe: vec![wish],
+            ..WorkerMessage::default()
+        })
+        .await
     }
 
     /// A new number for a request.
@@ -58,7 +76,10 @@ impl Stream {
     /// # Errors
     /// The stream is over.
     pub async fn send(&self, message: WorkerMessage) -> anyhow::Result<()> {
-        self.say.send(message).await.map_err(|_| anyhow::anyhow!("the stream is over"))
+        self.say
+            .send(message)
+            .await
+            .map_err(|_| anyhow::anyhow!("the stream is over"))
     }
 
     /// A way to say something while the stream is being heard.
@@ -84,7 +105,11 @@ impl Stream {
         tokio::time::timeout(super::PATIENCE, async {
             while let Some(frame) = self.next().await? {
                 self.jobs.extend(frame.jobs);
-                if let Some(reply) = frame.replies.into_iter().find(|reply| reply.request_id == number) {
+                if let Some(reply) = frame
+                    .replies
+                    .into_iter()
+                    .find(|reply| reply.request_id == number)
+                {
                     return Ok(reply);
                 }
             }

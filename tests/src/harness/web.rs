@@ -19,7 +19,6 @@ impl Answered {
     /// # Panics
     /// It was refused.
     #[track_caller]
-    #[must_use]
     pub fn ok(&self) -> Value {
         assert!((200..300).contains(&self.status), "{self:?}");
         serde_json::from_str(&self.text).unwrap_or(Value::Null)
@@ -56,8 +55,13 @@ impl Web {
             // Another test of this process may have been first.
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let client = reqwest::Client::builder().timeout(super::PATIENCE).build()?;
-        Ok(Web { client, url: url.to_owned() })
+        let client = reqwest::Client::builder()
+            .timeout(super::PATIENCE)
+            .build()?;
+        Ok(Web {
+            client,
+            url: url.to_owned(),
+        })
     }
 
     /// Reads.
@@ -89,7 +93,10 @@ impl Web {
     /// # Errors
     /// There was no answer.
     pub async fn send(&self, path: &str, media: &str, body: Vec<u8>) -> anyhow::Result<Answered> {
-        let request = self.client.post(format!("{}{path}", self.url)).header("content-type", media);
+        let request = self
+            .client
+            .post(format!("{}{path}", self.url))
+            .header("content-type", media);
         answered(request.body(body)).await
     }
 
@@ -102,7 +109,12 @@ impl Web {
             "--edge\r\nContent-Disposition: form-data; name=\"resources\"; filename=\"{name}\"\r\n\
              Content-Type: application/octet-stream\r\n\r\n{xml}\r\n--edge--\r\n"
         );
-        self.send("/v2/deployments", "multipart/form-data; boundary=edge", body.into_bytes()).await
+        self.send(
+            "/v2/deployments",
+            "multipart/form-data; boundary=edge",
+            body.into_bytes(),
+        )
+        .await
     }
 
     /// Starts an instance and tells its key.
@@ -112,7 +124,9 @@ impl Web {
     pub async fn start(&self, process: &str, variables: &Value) -> anyhow::Result<String> {
         let body = json!({ "processDefinitionId": process, "variables": variables });
         let answered = self.post("/v2/process-instances", &body).await?;
-        let key = answered.ok()["processInstanceKey"].as_str().map(str::to_owned);
+        let key = answered.ok()["processInstanceKey"]
+            .as_str()
+            .map(str::to_owned);
         key.context("an instance has a key")
     }
 
@@ -121,13 +135,23 @@ impl Web {
     /// # Errors
     /// There was no answer, or a refusal.
     pub async fn count(&self, kind: &str, filter: Value) -> anyhow::Result<u64> {
-        let found = self.post(&format!("/v2/{kind}/search"), &json!({ "filter": filter, "page": { "limit": 1 } })).await?;
-        found.ok()["page"]["totalItems"].as_u64().context("a search counts")
+        let found = self
+            .post(
+                &format!("/v2/{kind}/search"),
+                &json!({ "filter": filter, "page": { "limit": 1 } }),
+            )
+            .await?;
+        found.ok()["page"]["totalItems"]
+            .as_u64()
+            .context("a search counts")
     }
 }
 
 async fn answered(request: reqwest::RequestBuilder) -> anyhow::Result<Answered> {
     let response = request.send().await?;
     let status = response.status().as_u16();
-    Ok(Answered { status, text: response.text().await? })
+    Ok(Answered {
+        status,
+        text: response.text().await?,
+    })
 }

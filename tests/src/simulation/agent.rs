@@ -93,7 +93,9 @@ pub(super) struct Agent {
 
 impl Agent {
     pub(super) fn new(name: &str, honesty: Honesty) -> Agent {
-        let opened = Record::Opened { journal_id: format!("journal of {name}") };
+        let opened = Record::Opened {
+            journal_id: format!("journal of {name}"),
+        };
         Agent {
             id: name.parse().expect("a plain name"),
             boot: 0,
@@ -135,8 +137,15 @@ impl Agent {
             slots: 3,
             live_bytes_max: 1_000_000,
         };
-        let machine_start = if chance.rng.random_bool(0.5) { 1 } else { u64::from(self.boot) + 1 };
-        let stamp = Stamp { machine_start, ms: now };
+        let machine_start = if chance.rng.random_bool(0.5) {
+            1
+        } else {
+            u64::from(self.boot) + 1
+        };
+        let stamp = Stamp {
+            machine_start,
+            ms: now,
+        };
         let (session, orders) = Session::restore(settings, ledger, stamp, String::new());
         self.session = Some(session);
         self.follow(orders, chance)
@@ -149,8 +158,18 @@ impl Agent {
             version: "1".to_owned(),
             effect: *effect,
         });
-        let capabilities = Box::new(Capabilities { actions: actions.collect(), ..Capabilities::default() });
-        self.handle(now, Input::Connected { capabilities, policy_version: "1".to_owned() }, chance)
+        let capabilities = Box::new(Capabilities {
+            actions: actions.collect(),
+            ..Capabilities::default()
+        });
+        self.handle(
+            now,
+            Input::Connected {
+                capabilities,
+                policy_version: "1".to_owned(),
+            },
+            chance,
+        )
     }
 
     pub(super) fn disconnected(&mut self, now: u64, chance: &mut Chance<'_>) -> Vec<Wish> {
@@ -158,7 +177,12 @@ impl Agent {
         self.handle(now, Input::Disconnected, chance)
     }
 
-    pub(super) fn hears(&mut self, now: u64, message: ToAgent, chance: &mut Chance<'_>) -> Vec<Wish> {
+    pub(super) fn hears(
+        &mut self,
+        now: u64,
+        message: ToAgent,
+        chance: &mut Chance<'_>,
+    ) -> Vec<Wish> {
         self.handle(now, Input::Message(message), chance)
     }
 
@@ -168,25 +192,45 @@ impl Agent {
 
     pub(super) fn is_idle(&self) -> bool {
         self.runs.is_empty()
-            && self
-                .session
-                .as_ref()
-                .is_some_and(|session| session.ledger().open().is_empty() && session.ledger().outbox().is_empty())
+            && self.session.as_ref().is_some_and(|session| {
+                session.ledger().open().is_empty() && session.ledger().outbox().is_empty()
+            })
     }
 
     /// What it is busy with, in words.
     pub(super) fn busy(&self) -> String {
-        let runs: Vec<_> = self.runs.iter().map(|(attempt, run)| format!("run {} of {attempt}: {:?}", run.number, run.plan)).collect();
+        let runs: Vec<_> = self
+            .runs
+            .iter()
+            .map(|(attempt, run)| format!("run {} of {attempt}: {:?}", run.number, run.plan))
+            .collect();
         let ledger = self.session.as_ref().map(|session| {
-            let open: Vec<_> = session.ledger().open().iter().map(|(attempt, entry)| format!("{attempt} {:?}", entry.phase)).collect();
-            let outbox: Vec<_> = session.ledger().outbox().values().map(|event| format!("#{} {} {:?}", event.seq, event.attempt, event.state)).collect();
+            let open: Vec<_> = session
+                .ledger()
+                .open()
+                .iter()
+                .map(|(attempt, entry)| format!("{attempt} {:?}", entry.phase))
+                .collect();
+            let outbox: Vec<_> = session
+                .ledger()
+                .outbox()
+                .values()
+                .map(|event| format!("#{} {} {:?}", event.seq, event.attempt, event.state))
+                .collect();
             format!("open {open:?}, unreported {outbox:?}")
         });
-        format!("{}: line {:?}, runs {runs:?}, {}", self.id, self.conn, ledger.unwrap_or_else(|| "down".to_owned()))
+        format!(
+            "{}: line {:?}, runs {runs:?}, {}",
+            self.id,
+            self.conn,
+            ledger.unwrap_or_else(|| "down".to_owned())
+        )
     }
 
     fn handle(&mut self, now: u64, input: Input, chance: &mut Chance<'_>) -> Vec<Wish> {
-        let Some(session) = &mut self.session else { return Vec::new() };
+        let Some(session) = &mut self.session else {
+            return Vec::new();
+        };
         let orders = session.handle(now, input);
         self.follow(orders, chance)
     }
@@ -248,7 +292,12 @@ impl Agent {
             Order::Prepare(task) => {
                 let attempt = task.attempt;
                 self.preparing.insert(attempt, *task);
-                wishes.push(Wish::Later(rng.random_range(0..200), attempt, 0, RunStep::Prepared));
+                wishes.push(Wish::Later(
+                    rng.random_range(0..200),
+                    attempt,
+                    0,
+                    RunStep::Prepared,
+                ));
             }
             Order::Run(run) => {
                 self.next_run += 1;
@@ -260,28 +309,60 @@ impl Agent {
                     _ => Ending::Died,
                 };
                 let plan = if chance.calm { Ending::Well } else { plan };
-                let needs_word = matches!(run.task.effect, EffectClass::AtMostOnce | EffectClass::Checkable);
-                let after = if rng.random_bool(0.05) { rng.random_range(5_000..40_000) } else { rng.random_range(1..800) };
+                let needs_word = matches!(
+                    run.task.effect,
+                    EffectClass::AtMostOnce | EffectClass::Checkable
+                );
+                let after = if rng.random_bool(0.05) {
+                    rng.random_range(5_000..40_000)
+                } else {
+                    rng.random_range(1..800)
+                };
                 let after = if chance.calm { after.min(800) } else { after };
                 let next = match plan {
                     Ending::Failed => RunStep::End(Ending::Failed),
                     _ if needs_word => RunStep::AskCommit,
                     _ => RunStep::Effect,
                 };
-                self.runs.insert(attempt, Running { number, task: run.task, plan, effect_done: false, stopping: false });
+                self.runs.insert(
+                    attempt,
+                    Running {
+                        number,
+                        task: run.task,
+                        plan,
+                        effect_done: false,
+                        stopping: false,
+                    },
+                );
                 wishes.push(Wish::Later(after, attempt, number, next));
             }
             Order::Probe(run) => {
                 self.next_run += 1;
                 let number = self.next_run;
                 let attempt = run.task.attempt;
-                let probe = Running { number, task: run.task, plan: Ending::Well, effect_done: false, stopping: false };
+                let probe = Running {
+                    number,
+                    task: run.task,
+                    plan: Ending::Well,
+                    effect_done: false,
+                    stopping: false,
+                };
                 self.runs.insert(attempt, probe);
-                wishes.push(Wish::Later(rng.random_range(1..300), attempt, number, RunStep::Probed));
+                wishes.push(Wish::Later(
+                    rng.random_range(1..300),
+                    attempt,
+                    number,
+                    RunStep::Probed,
+                ));
             }
             Order::GrantCommit(attempt) => {
                 if let Some(run) = self.runs.get(&attempt) {
-                    wishes.push(Wish::Later(rng.random_range(0..200), attempt, run.number, RunStep::Effect));
+                    wishes.push(Wish::Later(
+                        rng.random_range(0..200),
+                        attempt,
+                        run.number,
+                        RunStep::Effect,
+                    ));
                 }
             }
             Order::DenyCommit(attempt, _) | Order::Cancel(attempt) | Order::Kill(attempt) => {
@@ -290,7 +371,12 @@ impl Agent {
                 {
                     run.stopping = true;
                     let end = RunStep::End(Ending::Stopped);
-                    wishes.push(Wish::Later(rng.random_range(0..50), attempt, run.number, end));
+                    wishes.push(Wish::Later(
+                        rng.random_range(0..50),
+                        attempt,
+                        run.number,
+                        end,
+                    ));
                 }
             }
             Order::Reconnect(_) => wishes.push(Wish::Reconnect),
@@ -306,7 +392,9 @@ impl Agent {
         chance: &mut Chance<'_>,
     ) -> Vec<Wish> {
         if step == RunStep::Prepared {
-            let Some(task) = self.preparing.remove(&attempt) else { return Vec::new() };
+            let Some(task) = self.preparing.remove(&attempt) else {
+                return Vec::new();
+            };
             let known = ACTIONS.iter().find(|(name, _)| *name == task.work.name());
             let result = match known {
                 Some(_) if !chance.calm && chance.rng.random_bool(0.05) => Err(Reason {
@@ -315,7 +403,11 @@ impl Agent {
                     retryable: true,
                     policy_rule: "hours".to_owned(),
                 }),
-                Some((_, effect)) => Ok(Prepared { effect: *effect, locks: BTreeSet::new(), limit_ms: None }),
+                Some((_, effect)) => Ok(Prepared {
+                    effect: *effect,
+                    locks: BTreeSet::new(),
+                    limit_ms: None,
+                }),
                 None => Err(Reason {
                     code: "unknown_action".to_owned(),
                     text: "there is no such action here".to_owned(),
@@ -325,32 +417,61 @@ impl Agent {
             };
             return self.handle(now, Input::Prepared { attempt, result }, chance);
         }
-        let Some(run) = self.runs.get_mut(&attempt).filter(|run| run.number == number) else {
+        let Some(run) = self
+            .runs
+            .get_mut(&attempt)
+            .filter(|run| run.number == number)
+        else {
             return Vec::new();
         };
         match step {
             RunStep::Prepared => Vec::new(),
             // Who was asked to stop asks for nothing more.
-            RunStep::AskCommit | RunStep::Effect if run.stopping && !run.effect_done && chance.rng.random_bool(0.5) => Vec::new(),
+            RunStep::AskCommit | RunStep::Effect
+                if run.stopping && !run.effect_done && chance.rng.random_bool(0.5) =>
+            {
+                Vec::new()
+            }
             RunStep::AskCommit => self.handle(now, Input::CommitPoint { attempt }, chance),
             RunStep::Effect => {
                 world.takes_effect(&run.task);
                 run.effect_done = true;
                 let ending = run.plan;
-                vec![Wish::Later(chance.rng.random_range(0..300), attempt, number, RunStep::End(ending))]
+                vec![Wish::Later(
+                    chance.rng.random_range(0..300),
+                    attempt,
+                    number,
+                    RunStep::End(ending),
+                )]
             }
             RunStep::End(ending) => {
                 let effect_done = run.effect_done;
                 self.runs.remove(&attempt);
                 let outcome = match ending {
-                    Ending::Well => Ok(Outcome::Succeeded { output: Object::new() }),
+                    Ending::Well => Ok(Outcome::Succeeded {
+                        output: Object::new(),
+                    }),
                     Ending::Failed => Ok(Outcome::retryable("no_paper", "there is no paper")),
                     Ending::Died => Err("its process died".to_owned()),
-                    Ending::Stopped if effect_done => Ok(Outcome::Succeeded { output: Object::new() }),
+                    Ending::Stopped if effect_done => Ok(Outcome::Succeeded {
+                        output: Object::new(),
+                    }),
                     Ending::Stopped => Ok(Outcome::Cancelled { undone: true }),
                 };
-                let end = RunEnd { outcome, evidence: Vec::new(), warnings: Vec::new(), result_ref: None };
-                self.handle(now, Input::Ended { attempt, end: Box::new(end) }, chance)
+                let end = RunEnd {
+                    outcome,
+                    evidence: Vec::new(),
+                    warnings: Vec::new(),
+                    result_ref: None,
+                };
+                self.handle(
+                    now,
+                    Input::Ended {
+                        attempt,
+                        end: Box::new(end),
+                    },
+                    chance,
+                )
             }
             RunStep::Probed => {
                 let outcome = if world.effects_of(run.task.job) > 0 {

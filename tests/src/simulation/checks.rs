@@ -45,8 +45,13 @@ impl Story {
     fn hears(&mut self, id: SegmentId, event: &Event) {
         match event {
             Event::InstanceStarted { variables, .. } => {
-                let order = variables.get("order").map(|order| order.as_str().trim_matches('"').to_owned());
-                self.instances.entry(order.unwrap_or_default()).or_default().push(id.root);
+                let order = variables
+                    .get("order")
+                    .map(|order| order.as_str().trim_matches('"').to_owned());
+                self.instances
+                    .entry(order.unwrap_or_default())
+                    .or_default()
+                    .push(id.root);
             }
             Event::InstanceEnded { .. } => {
                 self.ended.insert(id.root);
@@ -81,7 +86,10 @@ impl Story {
     fn sees(&mut self, put: &Put) {
         match put {
             Put::Message(row) => {
-                self.messages.entry(row.correlation_key.to_string()).or_default().insert(row.key);
+                self.messages
+                    .entry(row.correlation_key.to_string())
+                    .or_default()
+                    .insert(row.key);
             }
             Put::Attempt(row) if row.leg == LegKind::Person => {
                 if row.state == AttemptState::Ended {
@@ -96,7 +104,9 @@ impl Story {
 
     /// Jobs of a type whose effects nobody may repeat silently.
     pub(super) fn may_repeat(&self, job: Key) -> bool {
-        self.types.get(&job).is_none_or(|job_type| !ONCE.contains(&job_type.as_str()))
+        self.types
+            .get(&job)
+            .is_none_or(|job_type| !ONCE.contains(&job_type.as_str()))
     }
 }
 
@@ -124,13 +134,19 @@ pub(super) fn at_rest(disk: &Disk, told: &Told<'_>, world: &World) -> Result<(),
         for (job, times) in &story.completed {
             let job_type = story.types.get(job).map_or("", String::as_str);
             if WITH_EFFECT.contains(&job_type) && world.effects_of(JobKey(job.as_i64())) == 0 {
-                return Err(format!("job {job} of type {job_type} was completed {times} times and never took effect"));
+                return Err(format!(
+                    "job {job} of type {job_type} was completed {times} times and never took effect"
+                ));
             }
         }
         Ok(())
     })?;
     let dump = disk.dump();
-    let left = |table: &str| dump.lines().find(|line| line.starts_with(table)).map(str::to_owned);
+    let left = |table: &str| {
+        dump.lines()
+            .find(|line| line.starts_with(table))
+            .map(str::to_owned)
+    };
     for table in ["job ", "timer ", "subscription ", "continuation "] {
         if let Some(row) = left(table) {
             return Err(format!("all instances have ended and a row is left: {row}"));
@@ -142,7 +158,9 @@ pub(super) fn at_rest(disk: &Disk, told: &Told<'_>, world: &World) -> Result<(),
             || line.starts_with("instance ") && line.contains("state: Active")
             || line.starts_with("element ") && line.contains("left_at: None");
         if open {
-            return Err(format!("all instances have ended and a row is open: {line}"));
+            return Err(format!(
+                "all instances have ended and a row is open: {line}"
+            ));
         }
     }
     Ok(())
@@ -159,7 +177,9 @@ fn acknowledged_is_there(story: &Story, told: &Told<'_>) -> Result<(), String> {
                 if let Some(key) = told
                     && there != [key]
                 {
-                    return Err(format!("order {order} was acknowledged as {key}, and {there:?} is there"));
+                    return Err(format!(
+                        "order {order} was acknowledged as {key}, and {there:?} is there"
+                    ));
                 }
             }
             (Kind::Publish { order }, told) => {
@@ -168,14 +188,18 @@ fn acknowledged_is_there(story: &Story, told: &Told<'_>) -> Result<(), String> {
                     return Err(format!("the message of {order} is there {there} times"));
                 }
                 if told.is_some() && there == 0 {
-                    return Err(format!("the message of {order} was acknowledged and is not there"));
+                    return Err(format!(
+                        "the message of {order} was acknowledged and is not there"
+                    ));
                 }
             }
         }
     }
     for job in told.done {
         if story.completed.get(job) != Some(&1) {
-            return Err(format!("the completion of job {job} was acknowledged and is not there"));
+            return Err(format!(
+                "the completion of job {job} was acknowledged and is not there"
+            ));
         }
     }
     Ok(())

@@ -3,7 +3,9 @@
 use super::demands::{PROCESSES, variables};
 use super::store::Disk;
 use botswain::dispatch::{self, Leg, Limits, Now, Route};
-use botswain::runtime::{Answer, Ask, Deployment, Refusal, ReplyTo, Request, Resource, Settings, Turned, Writer};
+use botswain::runtime::{
+    Answer, Ask, Deployment, Refusal, ReplyTo, Request, Resource, Settings, Turned, Writer,
+};
 use botswain_engine::Key;
 use botswain_proto::ids::Seq;
 use botswain_proto::message::EffectClass;
@@ -40,7 +42,13 @@ pub(super) struct Coordinator {
 
 impl Coordinator {
     /// Starts the process on what the disk holds.
-    pub(super) fn start(&mut self, disk: &Disk, seed: u64, now: u64, wall: i64) -> Result<(), String> {
+    pub(super) fn start(
+        &mut self,
+        disk: &Disk,
+        seed: u64,
+        now: u64,
+        wall: i64,
+    ) -> Result<(), String> {
         self.generation += 1;
         self.started_at = now;
         let settings = Settings {
@@ -59,9 +67,21 @@ impl Coordinator {
             ..Settings::default()
         };
         let writer = Writer::open(Box::new(disk.clone()), settings, self.clock(now, wall));
-        self.writer = Some(writer.map_err(|error| format!("the coordinator does not start: {error}"))?);
-        for (name, effect) in [("crm", EffectClass::AtMostOnce), ("mail", EffectClass::Idempotent)] {
-            self.ask(Ask::Connector { name: name.into(), slots: 4, effect }, Who::Nobody, None);
+        self.writer =
+            Some(writer.map_err(|error| format!("the coordinator does not start: {error}"))?);
+        for (name, effect) in [
+            ("crm", EffectClass::AtMostOnce),
+            ("mail", EffectClass::Idempotent),
+        ] {
+            self.ask(
+                Ask::Connector {
+                    name: name.into(),
+                    slots: 4,
+                    effect,
+                },
+                Who::Nobody,
+                None,
+            );
         }
         Ok(())
     }
@@ -70,10 +90,23 @@ impl Coordinator {
     pub(super) fn prepare(&mut self, now: u64, wall: i64) -> Result<(), String> {
         let resources = PROCESSES.iter().map(|(id, text)| {
             let xml = botswain_bpmn::write(&botswain_bpmn::build(text));
-            Resource { name: format!("{id}.bpmn"), bytes: xml.replace("\"process\"", &format!("\"{id}\"")).into_bytes() }
+            Resource {
+                name: format!("{id}.bpmn"),
+                bytes: xml
+                    .replace("\"process\"", &format!("\"{id}\""))
+                    .into_bytes(),
+            }
         });
-        let deployment = Box::new(Deployment::compile(resources.collect()).map_err(|refusal| refusal.message)?);
-        self.ask(Ask::Deploy { deployment, by: "test".to_owned() }, Who::Setup, None);
+        let deployment =
+            Box::new(Deployment::compile(resources.collect()).map_err(|refusal| refusal.message)?);
+        self.ask(
+            Ask::Deploy {
+                deployment,
+                by: "test".to_owned(),
+            },
+            Who::Setup,
+            None,
+        );
         let limits = Limits {
             accept_by_ms: 1_000,
             run_timeout_ms: 20_000,
@@ -95,14 +128,21 @@ impl Coordinator {
         for (job_type, legs) in legs {
             let leg = |text: &&str| {
                 let kind = text.parse().expect("a leg");
-                Leg { limits, ..Leg::new(kind) }
+                Leg {
+                    limits,
+                    ..Leg::new(kind)
+                }
             };
             let route = Route {
                 choices: legs.iter().take(1).map(leg).collect(),
                 otherwise: legs.iter().skip(1).map(leg).collect(),
                 ..Route::implicit(job_type.into())
             };
-            let ask = Ask::SetRoute { job_type: job_type.into(), route: Some(Box::new(route)), by: "test".to_owned() };
+            let ask = Ask::SetRoute {
+                job_type: job_type.into(),
+                route: Some(Box::new(route)),
+                by: "test".to_owned(),
+            };
             self.ask(ask, Who::Setup, None);
         }
         self.turn(now, wall);
@@ -130,13 +170,21 @@ impl Coordinator {
                 ReplyTo::Caller(tell)
             }
         };
-        self.inbox.push(Request { ask, reply, deduplication });
+        self.inbox.push(Request {
+            ask,
+            reply,
+            deduplication,
+        });
     }
 
     /// Puts a request of a stream in line.
     pub(super) fn ask_on_stream(&mut self, ask: Ask, reply: ReplyTo) {
         if self.writer.is_some() {
-            self.inbox.push(Request { ask, reply, deduplication: None });
+            self.inbox.push(Request {
+                ask,
+                reply,
+                deduplication: None,
+            });
         }
     }
 
@@ -172,7 +220,8 @@ impl Coordinator {
     /// Why a job is not picked up, in dispatch's words.
     pub(super) fn explain(&mut self, job: Key, now: u64, wall: i64) -> String {
         let (tell, mut later) = oneshot::channel();
-        self.inbox.push(Request::new(Ask::ExplainJob { job }, ReplyTo::Caller(tell)));
+        self.inbox
+            .push(Request::new(Ask::ExplainJob { job }, ReplyTo::Caller(tell)));
         if self.turn(now, wall).is_none() {
             return "the coordinator is down".to_owned();
         }
@@ -183,7 +232,10 @@ impl Coordinator {
     }
 
     fn clock(&self, now: u64, wall: i64) -> Now {
-        Now { mono: now - self.started_at, wall }
+        Now {
+            mono: now - self.started_at,
+            wall,
+        }
     }
 }
 

@@ -47,30 +47,39 @@ pub(super) fn over_the_wire_up(message: FromAgent) -> FromAgent {
 
 /// What goes over the wire, and comes back as it was.
 pub(super) fn over_the_wire_down(message: ToAgent) -> ToAgent {
-    ToAgent::try_from(CoordinatorMessage::from(message)).expect("what the coordinator says can be read")
+    ToAgent::try_from(CoordinatorMessage::from(message))
+        .expect("what the coordinator says can be read")
 }
 
 /// The messages to agents in what became durable, each with its connection.
 pub(super) fn messages(published: &mut Published) -> Vec<(SessionId, ToAgent)> {
     let tasks = std::mem::take(&mut published.tasks);
     let notices = std::mem::take(&mut published.notices);
-    let tasks = tasks.into_iter().map(|task| (task.session, ToAgent::Task(Box::new(offer(task)))));
+    let tasks = tasks
+        .into_iter()
+        .map(|task| (task.session, ToAgent::Task(Box::new(offer(task)))));
     let notices = notices.into_iter().map(|notice| match notice {
-        Notice::Cancel { session, cancel, .. } => (session, ToAgent::Cancel(cancel)),
+        Notice::Cancel {
+            session, cancel, ..
+        } => (session, ToAgent::Cancel(cancel)),
         Notice::Sync { session, sync, .. } => (session, ToAgent::Sync(sync)),
     });
     tasks.chain(notices).collect()
 }
 
 fn offer(task: AgentTask) -> Task {
-    let AgentTask { job, offer, epoch, .. } = task;
+    let AgentTask {
+        job, offer, epoch, ..
+    } = task;
     Task {
         attempt: offer.attempt,
         job: JobKey(job.key.as_i64()),
         fence: Fence(job.fence),
         epoch: Epoch(epoch),
         secrets: Vec::new(),
-        work: offer.work.expect("an agent's offer says what is to be done"),
+        work: offer
+            .work
+            .expect("an agent's offer says what is to be done"),
         input: job.variables.into_bytes().into(),
         effect: offer.effect,
         limits: offer.limits,

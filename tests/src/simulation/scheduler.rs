@@ -46,7 +46,13 @@ struct Weather {
 
 impl Weather {
     fn of(rng: &mut SmallRng) -> Weather {
-        let mut some = |most: f64| if rng.random_bool(0.6) { rng.random_range(0.0..most) } else { 0.0 };
+        let mut some = |most: f64| {
+            if rng.random_bool(0.6) {
+                rng.random_range(0.0..most)
+            } else {
+                0.0
+            }
+        };
         let (loss, double, breaks) = (some(0.15), some(0.15), some(0.03));
         let (commit_fails, crash, agent_crash) = (some(0.04), some(0.015), some(0.05));
         Weather {
@@ -123,17 +129,29 @@ impl Simulation {
     pub(super) fn new(seed: u64, variant: Variant) -> Simulation {
         let mut rng = SmallRng::seed_from_u64(seed);
         let weather = Weather::of(&mut rng);
-        let honesty = if variant == Variant::AgentsActFirst { Honesty::ActsFirst } else { Honesty::RecordsFirst };
+        let honesty = if variant == Variant::AgentsActFirst {
+            Honesty::ActsFirst
+        } else {
+            Honesty::RecordsFirst
+        };
         let disk = Disk::default();
         if variant == Variant::RepliesBeforeSync {
             disk.lie();
         }
         let demands: Vec<Demand> = {
-            let starts: Vec<_> = (0..rng.random_range(3..14)).map(|number| Demand::start(&mut rng, number)).collect();
-            let messages: Vec<_> = starts.iter().filter_map(|start| start.publish(&mut rng)).collect();
+            let starts: Vec<_> = (0..rng.random_range(3..14))
+                .map(|number| Demand::start(&mut rng, number))
+                .collect();
+            let messages: Vec<_> = starts
+                .iter()
+                .filter_map(|start| start.publish(&mut rng))
+                .collect();
             starts.into_iter().chain(messages).collect()
         };
-        let agents: Vec<Agent> = ["anna", "bob"].iter().map(|name| Agent::new(name, honesty)).collect();
+        let agents: Vec<Agent> = ["anna", "bob"]
+            .iter()
+            .map(|name| Agent::new(name, honesty))
+            .collect();
         Simulation {
             variant,
             seed,
@@ -183,7 +201,10 @@ impl Simulation {
             }
         }
         if self.weather.full {
-            let (at, long) = (self.rng.random_range(0..faults_ms), self.rng.random_range(100..3_000));
+            let (at, long) = (
+                self.rng.random_range(0..faults_ms),
+                self.rng.random_range(100..3_000),
+            );
             self.at(at, Happening::FullUntil(at + long));
         }
         self.at(1_000, Happening::PeopleLook);
@@ -199,22 +220,36 @@ impl Simulation {
             if looked && self.at_rest() {
                 break;
             }
-            if self.figures.events > EVENTS_MAX || (self.calm && self.now - self.calm_since > CALM_MS_MAX) {
+            if self.figures.events > EVENTS_MAX
+                || (self.calm && self.now - self.calm_since > CALM_MS_MAX)
+            {
                 return Err(self.restless());
             }
         }
-        let told = Told { demands: &self.demands, done: &self.done };
+        let told = Told {
+            demands: &self.demands,
+            done: &self.done,
+        };
         checks::at_rest(&self.disk, &told, &self.world)?;
-        self.figures.instances = self.demands.iter().filter(|demand| demand.told.is_some()).count() as u64;
+        self.figures.instances = self
+            .demands
+            .iter()
+            .filter(|demand| demand.told.is_some())
+            .count() as u64;
         self.figures.commits = self.disk.commits();
-        self.figures.effects = self.world.effects().map(|(_, times)| u64::from(times)).sum();
+        self.figures.effects = self
+            .world
+            .effects()
+            .map(|(_, times)| u64::from(times))
+            .sum();
         self.figures.simulated_ms = self.now;
         Ok(self.figures)
     }
 
     fn at(&mut self, at: u64, happening: Happening) {
         self.number += 1;
-        self.queue.insert((at.max(self.now), self.number), happening);
+        self.queue
+            .insert((at.max(self.now), self.number), happening);
     }
 
     fn after(&mut self, ms: u64, happening: Happening) {
@@ -230,7 +265,11 @@ impl Simulation {
     }
 
     fn delay(&mut self) -> u64 {
-        if self.rng.random_bool(0.03) { self.rng.random_range(0..2_000) } else { self.rng.random_range(0..20) }
+        if self.rng.random_bool(0.03) {
+            self.rng.random_range(0..2_000)
+        } else {
+            self.rng.random_range(0..20)
+        }
     }
 
     /// Plans a turn of the writer for whatever waits in front of it.
@@ -257,13 +296,15 @@ impl Simulation {
             Happening::CoordinatorStarts => {
                 if !self.coordinator.is_up() {
                     let wall = self.wall();
-                    self.coordinator.start(&self.disk, self.seed, self.now, wall)?;
+                    self.coordinator
+                        .start(&self.disk, self.seed, self.now, wall)?;
                     self.soon();
                 }
             }
             Happening::Demand(demand) => self.demand(demand),
             Happening::DemandArrives(demand) => {
-                let id = (self.variant != Variant::NoDeduplication).then(|| self.demands[demand].deduplication());
+                let id = (self.variant != Variant::NoDeduplication)
+                    .then(|| self.demands[demand].deduplication());
                 let ask = self.demands[demand].ask();
                 self.coordinator.ask(ask, Who::Demand(demand), id);
                 self.soon();
@@ -271,14 +312,19 @@ impl Simulation {
             Happening::DemandAnswered(demand, answer) => self.demands[demand].answered(answer)?,
             Happening::WorkerWakes(worker) => self.worker_wakes(worker),
             Happening::WorkerSays(worker, number) => self.worker_says(worker, number),
-            Happening::WorkerHears(worker, session, frame) => self.worker_hears(worker, session, *frame),
+            Happening::WorkerHears(worker, session, frame) => {
+                self.worker_hears(worker, session, *frame)
+            }
             Happening::WorkerGone(session) => {
-                self.coordinator.ask(Ask::CloseSession { session }, Who::Nobody, None);
+                self.coordinator
+                    .ask(Ask::CloseSession { session }, Who::Nobody, None);
                 self.soon();
             }
             Happening::Polled(worker, jobs) => {
                 for given in jobs {
-                    if let Some(number) = self.workers[worker].take_polled(&given, self.calm, &mut self.rng) {
+                    if let Some(number) =
+                        self.workers[worker].take_polled(&given, self.calm, &mut self.rng)
+                    {
                         self.later_says(worker, number);
                     }
                 }
@@ -319,18 +365,33 @@ impl Simulation {
             Happening::CallActs(generation, call) => self.call_acts(generation, &call),
             Happening::CallEnds(generation, attempt, end) => {
                 if self.coordinator.generation == generation {
-                    self.coordinator.ask(Ask::AttemptEnded { attempt, end, warnings: Vec::new() }, Who::Nobody, None);
+                    self.coordinator.ask(
+                        Ask::AttemptEnded {
+                            attempt,
+                            end,
+                            warnings: Vec::new(),
+                        },
+                        Who::Nobody,
+                        None,
+                    );
                     self.soon();
                 }
             }
             Happening::PeopleLook => {
-                let told = Told { demands: &self.demands, done: &self.done };
+                let told = Told {
+                    demands: &self.demands,
+                    done: &self.done,
+                };
                 checks::at_any_time(&self.disk, &told, &self.world)?;
                 self.people_look();
                 self.after(2_000, Happening::PeopleLook);
             }
             Happening::ClockJumps => {
-                let far = if self.rng.random_bool(0.2) { 3_600_000 } else { 20_000 };
+                let far = if self.rng.random_bool(0.2) {
+                    3_600_000
+                } else {
+                    20_000
+                };
                 self.skew += self.rng.random_range(-far..far);
                 self.soon();
             }
@@ -345,11 +406,19 @@ impl Simulation {
     }
 
     fn at_rest(&mut self) -> bool {
-        if !self.calm || !self.coordinator.is_up() || self.demands.iter().any(|demand| demand.told.is_none()) {
+        if !self.calm
+            || !self.coordinator.is_up()
+            || self.demands.iter().any(|demand| demand.told.is_none())
+        {
             return false;
         }
         let story = self.disk.read(Story::of);
-        story.instances.values().flatten().all(|root| story.ended.contains(root)) && self.agents.iter().all(Agent::is_idle)
+        story
+            .instances
+            .values()
+            .flatten()
+            .all(|root| story.ended.contains(root))
+            && self.agents.iter().all(Agent::is_idle)
     }
 
     fn restless(&mut self) -> String {
@@ -360,21 +429,48 @@ impl Simulation {
             .lines()
             .filter(|line| line.starts_with("job "))
             .map(|line| {
-                let number = line.split("key: 1/").nth(1).and_then(|rest| rest.split(',').next()?.parse().ok());
+                let number = line
+                    .split("key: 1/")
+                    .nth(1)
+                    .and_then(|rest| rest.split(',').next()?.parse().ok());
                 let key = Key::new(botswain_engine::Partition(1), number.unwrap_or(0));
                 format!("{line}: {}", self.coordinator.explain(key, self.now, wall))
             })
             .collect();
-        let waiting = story.instances.values().flatten().filter(|root| !story.ended.contains(root));
+        let waiting = story
+            .instances
+            .values()
+            .flatten()
+            .filter(|root| !story.ended.contains(root));
         let why: Vec<String> = waiting
-            .map(|root| format!("{root}: {}", self.reasons.get(root).map_or("nobody looked", String::as_str)))
+            .map(|root| {
+                format!(
+                    "{root}: {}",
+                    self.reasons
+                        .get(root)
+                        .map_or("nobody looked", String::as_str)
+                )
+            })
             .collect();
-        let untold = self.demands.iter().filter(|demand| demand.told.is_none()).count();
-        let busy: Vec<_> = self.agents.iter().filter(|agent| !agent.is_idle()).map(Agent::busy).collect();
+        let untold = self
+            .demands
+            .iter()
+            .filter(|demand| demand.told.is_none())
+            .count();
+        let busy: Vec<_> = self
+            .agents
+            .iter()
+            .filter(|agent| !agent.is_idle())
+            .map(Agent::busy)
+            .collect();
         format!(
             "it never comes to rest (the coordinator is {}): {} events, {} ms after the last fault; {untold} requests without an answer; busy agents {busy:?}; \
              open incidents {:?}; instances that wait:\n{}\n{}",
-            if self.coordinator.is_up() { "up" } else { "down" },
+            if self.coordinator.is_up() {
+                "up"
+            } else {
+                "down"
+            },
             self.figures.events,
             self.now - self.calm_since,
             story.incidents,

@@ -32,11 +32,13 @@ struct Inner {
 
 /// The disk. Clones are the same disk.
 #[derive(Clone, Default)]
-pub(super) struct Disk(Arc<Mutex<Inner>>);
+pub struct Disk(Arc<Mutex<Inner>>);
 
 impl Disk {
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().expect("one thread uses the disk, and its panics end the simulation")
+        self.0
+            .lock()
+            .expect("one thread uses the disk, and its panics end the simulation")
     }
 
     /// Acknowledges from here on what it has not synced.
@@ -46,19 +48,22 @@ impl Disk {
         inner.lies = true;
     }
 
-    pub(super) fn inject(&self, fault: Faults) {
+    /// Lets the next commit go wrong.
+    pub fn inject(&self, fault: Faults) {
         self.inner().memory.inject(fault);
     }
 
     /// The machine loses its power: what was not synced is gone.
-    pub(super) fn crash(&self) {
+    pub fn crash(&self) {
         let mut inner = self.inner();
         inner.memory.crash();
         let durable = inner.durable;
         inner.log.truncate(durable);
     }
 
-    pub(super) fn dump(&self) -> String {
+    /// All rows as text.
+    #[must_use]
+    pub fn dump(&self) -> String {
         self.inner().memory.dump()
     }
 
@@ -93,7 +98,13 @@ impl Store for Disk {
         result
     }
 
-    fn prune(&mut self, part: Partition, epoch: u64, before: Millis, limit: usize) -> Result<Pruned, CommitError> {
+    fn prune(
+        &mut self,
+        part: Partition,
+        epoch: u64,
+        before: Millis,
+        limit: usize,
+    ) -> Result<Pruned, CommitError> {
         self.inner().memory.prune(part, epoch, before, limit)
     }
 
@@ -125,19 +136,40 @@ impl Store for Disk {
         self.inner().memory.timer(key)
     }
 
-    fn open_jobs(&mut self, part: Partition, job_type: &str, after: Option<Key>, limit: usize) -> Result<Vec<JobRow>, StoreError> {
+    fn open_jobs(
+        &mut self,
+        part: Partition,
+        job_type: &str,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<JobRow>, StoreError> {
         self.inner().memory.open_jobs(part, job_type, after, limit)
     }
 
-    fn open_job_types(&mut self, part: Partition, after: &str, limit: usize) -> Result<Vec<SmolStr>, StoreError> {
+    fn open_job_types(
+        &mut self,
+        part: Partition,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<SmolStr>, StoreError> {
         self.inner().memory.open_job_types(part, after, limit)
     }
 
-    fn held_jobs(&mut self, part: Partition, after: Option<Key>, limit: usize) -> Result<Vec<JobRow>, StoreError> {
+    fn held_jobs(
+        &mut self,
+        part: Partition,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<JobRow>, StoreError> {
         self.inner().memory.held_jobs(part, after, limit)
     }
 
-    fn next_timers(&mut self, part: Partition, after: Option<(Millis, Key)>, limit: usize) -> Result<Vec<TimerRow>, StoreError> {
+    fn next_timers(
+        &mut self,
+        part: Partition,
+        after: Option<(Millis, Key)>,
+        limit: usize,
+    ) -> Result<Vec<TimerRow>, StoreError> {
         self.inner().memory.next_timers(part, after, limit)
     }
 
@@ -149,7 +181,9 @@ impl Store for Disk {
         after: Option<Key>,
         limit: usize,
     ) -> Result<Vec<SubscriptionRow>, StoreError> {
-        self.inner().memory.subscriptions(part, name, correlation_key, after, limit)
+        self.inner()
+            .memory
+            .subscriptions(part, name, correlation_key, after, limit)
     }
 
     fn messages(
@@ -160,26 +194,43 @@ impl Store for Disk {
         after: Option<Key>,
         limit: usize,
     ) -> Result<Vec<MessageRow>, StoreError> {
-        self.inner().memory.messages(part, name, correlation_key, after, limit)
+        self.inner()
+            .memory
+            .messages(part, name, correlation_key, after, limit)
     }
 
     fn message(&mut self, key: Key) -> Result<Option<MessageRow>, StoreError> {
         self.inner().memory.message(key)
     }
 
-    fn expired_messages(&mut self, part: Partition, now: Millis, limit: usize) -> Result<Vec<Key>, StoreError> {
+    fn expired_messages(
+        &mut self,
+        part: Partition,
+        now: Millis,
+        limit: usize,
+    ) -> Result<Vec<Key>, StoreError> {
         self.inner().memory.expired_messages(part, now, limit)
     }
 
-    fn message_was_correlated(&mut self, message: Key, process_id: &str) -> Result<bool, StoreError> {
-        self.inner().memory.message_was_correlated(message, process_id)
+    fn message_was_correlated(
+        &mut self,
+        message: Key,
+        process_id: &str,
+    ) -> Result<bool, StoreError> {
+        self.inner()
+            .memory
+            .message_was_correlated(message, process_id)
     }
 
     fn reply(&mut self, part: Partition, id: Uuid) -> Result<Option<DeduplicationRow>, StoreError> {
         self.inner().memory.reply(part, id)
     }
 
-    fn definitions(&mut self, after: Option<Key>, limit: usize) -> Result<Vec<DefinitionRow>, StoreError> {
+    fn definitions(
+        &mut self,
+        after: Option<Key>,
+        limit: usize,
+    ) -> Result<Vec<DefinitionRow>, StoreError> {
         self.inner().memory.definitions(after, limit)
     }
 
@@ -223,7 +274,8 @@ impl Store for Disk {
 fn committed(batch: &Batch) -> Committed {
     let mut events = Vec::new();
     for entry in batch.journal() {
-        let records = read_records(&entry.data).expect("this build reads what it wrote a moment ago");
+        let records =
+            read_records(&entry.data).expect("this build reads what it wrote a moment ago");
         let of_segment = records.into_iter().flat_map(|record| record.events);
         events.extend(of_segment.map(|event| (entry.segment, event)));
     }
@@ -231,5 +283,8 @@ fn committed(batch: &Batch) -> Committed {
         RecordChange::Put(put) => Some(put.clone()),
         RecordChange::Delete(_) => None,
     });
-    Committed { events, puts: puts.collect() }
+    Committed {
+        events,
+        puts: puts.collect(),
+    }
 }

@@ -50,7 +50,12 @@ pub(super) enum Heard {
 
 impl Worker {
     pub(super) fn new(polls: bool) -> Worker {
-        Worker { polls, stream: None, unanswered: BTreeMap::new(), next_request: 0 }
+        Worker {
+            polls,
+            stream: None,
+            unanswered: BTreeMap::new(),
+            next_request: 0,
+        }
     }
 
     pub(super) fn wishes(&self) -> Vec<Subscription> {
@@ -87,12 +92,22 @@ impl Worker {
             _ => return None,
         };
         self.next_request += 1;
-        let said = Said { job: key(job.key), fence: job.fence, what, subscription: job.subscription };
+        let said = Said {
+            job: key(job.key),
+            fence: job.fence,
+            what,
+            subscription: job.subscription,
+        };
         self.unanswered.insert(self.next_request, said);
         Some(self.next_request)
     }
 
-    pub(super) fn take_polled(&mut self, given: &Activated, calm: bool, rng: &mut SmallRng) -> Option<u64> {
+    pub(super) fn take_polled(
+        &mut self,
+        given: &Activated,
+        calm: bool,
+        rng: &mut SmallRng,
+    ) -> Option<u64> {
         let number = self.take(&given.job, calm, rng)?;
         // Camunda's paths know no fence.
         if let Some(said) = self.unanswered.get_mut(&number) {
@@ -106,7 +121,11 @@ impl Worker {
         let said = self.unanswered.get(&number)?.clone();
         let (job, fence) = (said.job, said.fence);
         let ask = match said.what {
-            What::Done => Ask::CompleteJob { job, fence, variables: variables(r#"{"done":true}"#) },
+            What::Done => Ask::CompleteJob {
+                job,
+                fence,
+                variables: variables(r#"{"done":true}"#),
+            },
             What::Failed(retries) => Ask::FailJob {
                 job,
                 fence,
@@ -132,13 +151,19 @@ impl Worker {
     }
 
     pub(super) fn hears(&mut self, reply: &Reply) -> Heard {
-        let Some(said) = self.unanswered.get(&reply.request_id) else { return Heard::Settled };
+        let Some(said) = self.unanswered.get(&reply.request_id) else {
+            return Heard::Settled;
+        };
         let code = reply.error.as_ref().map(|error| error.code());
         match code {
             None => {
                 let (job, what) = (said.job, said.what);
                 self.unanswered.remove(&reply.request_id);
-                if what == What::Done { Heard::Done(job) } else { Heard::Settled }
+                if what == What::Done {
+                    Heard::Done(job)
+                } else {
+                    Heard::Settled
+                }
             }
             Some(Code::Unavailable | Code::ResourceExhausted) => Heard::Again,
             // Somebody else has it, or it is done: by this worker's own words, maybe.

@@ -10,8 +10,16 @@ use botswain_proto::message::{FromAgent, Sync, ToAgent};
 use rand::Rng;
 
 impl Simulation {
-    pub(super) fn with_agent<T>(&mut self, agent: usize, act: impl FnOnce(&mut Agent, &mut Chance<'_>) -> T) -> T {
-        let mut chance = Chance { rng: &mut self.rng, calm: self.calm, crash: self.weather.agent_crash };
+    pub(super) fn with_agent<T>(
+        &mut self,
+        agent: usize,
+        act: impl FnOnce(&mut Agent, &mut Chance<'_>) -> T,
+    ) -> T {
+        let mut chance = Chance {
+            rng: &mut self.rng,
+            calm: self.calm,
+            crash: self.weather.agent_crash,
+        };
         act(&mut self.agents[agent], &mut chance)
     }
 
@@ -26,7 +34,10 @@ impl Simulation {
                 }
                 Wish::Later(ms, attempt, number, step) => {
                     let boot = self.agents[agent].boot;
-                    self.after(ms, Happening::AgentGoesOn(agent, boot, attempt, number, step));
+                    self.after(
+                        ms,
+                        Happening::AgentGoesOn(agent, boot, attempt, number, step),
+                    );
                 }
                 Wish::Reconnect => {
                     if let Some(line) = self.agents[agent].conn {
@@ -50,7 +61,10 @@ impl Simulation {
     }
 
     fn plan_wake(&mut self, agent: usize) {
-        let deadline = self.agents[agent].session.as_ref().and_then(|session| session.next_deadline());
+        let deadline = self.agents[agent]
+            .session
+            .as_ref()
+            .and_then(|session| session.next_deadline());
         if let Some(deadline) = deadline {
             let at = deadline.max(self.now + 1);
             if self.wake[agent].is_none_or(|planned| at < planned || planned <= self.now) {
@@ -89,7 +103,9 @@ impl Simulation {
 
     /// The coordinator gives a line up.
     pub(super) fn hang_up(&mut self, id: u64) {
-        let Some(line) = self.lines.get_mut(&id).filter(|line| line.coordinator_side) else { return };
+        let Some(line) = self.lines.get_mut(&id).filter(|line| line.coordinator_side) else {
+            return;
+        };
         line.coordinator_side = false;
         let (agent, session) = (line.agent, line.session);
         self.tell_gone(agent, session);
@@ -99,19 +115,31 @@ impl Simulation {
 
     pub(super) fn tell_gone(&mut self, agent: usize, session: SessionId) {
         let agent = self.agents[agent].id.clone();
-        self.coordinator.ask(Ask::AgentGone { session, agent, why: "the line broke".to_owned() }, Who::Nobody, None);
+        self.coordinator.ask(
+            Ask::AgentGone {
+                session,
+                agent,
+                why: "the line broke".to_owned(),
+            },
+            Who::Nobody,
+            None,
+        );
         self.soon();
     }
 
     pub(super) fn coordinator_notices(&mut self, id: u64) {
-        let Some(line) = self.lines.get_mut(&id).filter(|line| line.coordinator_side) else { return };
+        let Some(line) = self.lines.get_mut(&id).filter(|line| line.coordinator_side) else {
+            return;
+        };
         line.coordinator_side = false;
         let (agent, session) = (line.agent, line.session);
         self.tell_gone(agent, session);
     }
 
     pub(super) fn agent_notices(&mut self, id: u64) {
-        let Some(line) = self.lines.get_mut(&id) else { return };
+        let Some(line) = self.lines.get_mut(&id) else {
+            return;
+        };
         line.agent_side = false;
         let agent = line.agent;
         if self.agents[agent].conn != Some(id) {
@@ -125,7 +153,9 @@ impl Simulation {
     }
 
     pub(super) fn greet(&mut self, id: u64, sync: Sync) {
-        let Some(line) = self.lines.get_mut(&id).filter(|line| line.coordinator_side) else { return };
+        let Some(line) = self.lines.get_mut(&id).filter(|line| line.coordinator_side) else {
+            return;
+        };
         line.greeted = true;
         let waiting = std::mem::take(&mut line.waiting);
         self.deliver_down(id, ToAgent::Sync(sync));
@@ -136,7 +166,11 @@ impl Simulation {
 
     /// The coordinator says something, and the weather decides what arrives.
     pub(super) fn say_down(&mut self, id: u64, message: ToAgent) {
-        if !self.lines.get(&id).is_some_and(|line| line.coordinator_side) {
+        if !self
+            .lines
+            .get(&id)
+            .is_some_and(|line| line.coordinator_side)
+        {
             return;
         }
         let (loss, double, breaks) = (self.weather.loss, self.weather.double, self.weather.breaks);
@@ -207,7 +241,9 @@ impl Simulation {
     }
 
     pub(super) fn agent_hears(&mut self, id: u64, message: ToAgent) {
-        let Some(line) = self.lines.get(&id).filter(|line| line.agent_side) else { return };
+        let Some(line) = self.lines.get(&id).filter(|line| line.agent_side) else {
+            return;
+        };
         let agent = line.agent;
         if self.agents[agent].conn != Some(id) {
             return;
@@ -218,18 +254,52 @@ impl Simulation {
     }
 
     pub(super) fn coordinator_hears(&mut self, id: u64, message: FromAgent) {
-        let Some(line) = self.lines.get(&id).filter(|line| line.coordinator_side) else { return };
+        let Some(line) = self.lines.get(&id).filter(|line| line.coordinator_side) else {
+            return;
+        };
         let (session, agent) = (line.session, self.agents[line.agent].id.clone());
         match message {
-            FromAgent::Hello(hello) => self.coordinator.ask(Ask::AgentHello { session, agent, hello }, Who::Hello(id), None),
+            FromAgent::Hello(hello) => self.coordinator.ask(
+                Ask::AgentHello {
+                    session,
+                    agent,
+                    hello,
+                },
+                Who::Hello(id),
+                None,
+            ),
             FromAgent::Event(event) => {
                 let seq = event.seq;
-                self.coordinator.ask(Ask::AgentEvent { session, agent, event }, Who::Event(id, seq), None);
+                self.coordinator.ask(
+                    Ask::AgentEvent {
+                        session,
+                        agent,
+                        event,
+                    },
+                    Who::Event(id, seq),
+                    None,
+                );
             }
             FromAgent::Beat(beat) => {
-                self.coordinator.ask(Ask::AgentBeat { session, agent, beat: Box::new(beat) }, Who::Beat(id), None);
+                self.coordinator.ask(
+                    Ask::AgentBeat {
+                        session,
+                        agent,
+                        beat: Box::new(beat),
+                    },
+                    Who::Beat(id),
+                    None,
+                );
             }
-            FromAgent::SyncAnswer(items) => self.coordinator.ask(Ask::AgentSync { session, agent, items }, Who::Nobody, None),
+            FromAgent::SyncAnswer(items) => self.coordinator.ask(
+                Ask::AgentSync {
+                    session,
+                    agent,
+                    items,
+                },
+                Who::Nobody,
+                None,
+            ),
             FromAgent::Goodbye { .. } => {}
         }
         self.soon();

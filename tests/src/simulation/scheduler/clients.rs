@@ -12,7 +12,10 @@ use std::sync::Arc;
 impl Simulation {
     /// A client asks, and will ask again if it hears nothing.
     pub(super) fn demand(&mut self, demand: usize) {
-        if self.demands[demand].told.is_some() && self.demands[demand].tries > 0 && !self.chance(0.1) {
+        if self.demands[demand].told.is_some()
+            && self.demands[demand].tries > 0
+            && !self.chance(0.1)
+        {
             return;
         }
         self.demands[demand].tries += 1;
@@ -54,9 +57,24 @@ impl Simulation {
         self.next_session += 1;
         let session = SessionId(self.next_session);
         let out = Arc::new(SessionOut::default());
-        self.coordinator.ask(Ask::OpenSession { session, out: Arc::clone(&out) }, Who::Nobody, None);
+        self.coordinator.ask(
+            Ask::OpenSession {
+                session,
+                out: Arc::clone(&out),
+            },
+            Who::Nobody,
+            None,
+        );
         for wish in self.workers[worker].wishes() {
-            self.coordinator.ask(Ask::Subscribe { session, wish, fetch: Vec::new() }, Who::Nobody, None);
+            self.coordinator.ask(
+                Ask::Subscribe {
+                    session,
+                    wish,
+                    fetch: Vec::new(),
+                },
+                Who::Nobody,
+                None,
+            );
         }
         self.workers[worker].stream = Some((session, out));
         // What was never answered is said again on the new stream.
@@ -67,12 +85,18 @@ impl Simulation {
     }
 
     pub(super) fn later_says(&mut self, worker: usize, number: u64) {
-        let works = if !self.calm && self.rng.random_bool(0.05) { self.rng.random_range(5_000..12_000) } else { self.rng.random_range(1..500) };
+        let works = if !self.calm && self.rng.random_bool(0.05) {
+            self.rng.random_range(5_000..12_000)
+        } else {
+            self.rng.random_range(1..500)
+        };
         self.after(works, Happening::WorkerSays(worker, number));
     }
 
     pub(super) fn worker_says(&mut self, worker: usize, number: u64) {
-        let Some((ask, subscription)) = self.workers[worker].say(number) else { return };
+        let Some((ask, subscription)) = self.workers[worker].say(number) else {
+            return;
+        };
         if self.workers[worker].polls {
             let loss = self.weather.loss;
             if self.chance(loss) || !self.coordinator.is_up() {
@@ -83,20 +107,42 @@ impl Simulation {
             return self.soon();
         }
         // Without a stream it waits for the next one.
-        let Some((session, _)) = self.workers[worker].stream else { return };
-        self.coordinator.ask_on_stream(ask, ReplyTo::Stream { session, request_id: number });
-        self.coordinator.ask_on_stream(Ask::Credits { session, subscription, more: 1 }, ReplyTo::Nobody);
+        let Some((session, _)) = self.workers[worker].stream else {
+            return;
+        };
+        self.coordinator.ask_on_stream(
+            ask,
+            ReplyTo::Stream {
+                session,
+                request_id: number,
+            },
+        );
+        self.coordinator.ask_on_stream(
+            Ask::Credits {
+                session,
+                subscription,
+                more: 1,
+            },
+            ReplyTo::Nobody,
+        );
         self.soon();
     }
 
     pub(super) fn worker_hears(&mut self, worker: usize, session: SessionId, frame: ServerMessage) {
-        let current = self.workers[worker].stream.as_ref().is_some_and(|(current, _)| *current == session);
+        let current = self.workers[worker]
+            .stream
+            .as_ref()
+            .is_some_and(|(current, _)| *current == session);
         for job in &frame.jobs {
             match self.workers[worker].take(job, self.calm, &mut self.rng) {
                 Some(number) => self.later_says(worker, number),
                 // It forgets the job; the lease brings it back, and the stream has room for another.
                 None if current => {
-                    let ask = Ask::Credits { session, subscription: job.subscription, more: 1 };
+                    let ask = Ask::Credits {
+                        session,
+                        subscription: job.subscription,
+                        more: 1,
+                    };
                     self.coordinator.ask_on_stream(ask, ReplyTo::Nobody);
                     self.soon();
                 }

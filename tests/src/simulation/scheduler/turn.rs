@@ -19,7 +19,9 @@ impl Simulation {
         let fault = self.fault();
         self.disk.inject(fault);
         let wall = self.wall();
-        let Some(turned) = self.coordinator.turn(self.now, wall) else { return Ok(()) };
+        let Some(turned) = self.coordinator.turn(self.now, wall) else {
+            return Ok(());
+        };
         // A batch without anything to write is not committed, and the fault is not met.
         self.disk.inject(Faults::None);
         if let Some(reason) = &turned.fatal {
@@ -41,9 +43,13 @@ impl Simulation {
         }
         if self.figures.events % 8 < 3
             && let Some(writer) = self.coordinator.writer.as_mut()
-            && let Some(difference) = writer.differs_from_store().map_err(|error| error.to_string())?
+            && let Some(difference) = writer
+                .differs_from_store()
+                .map_err(|error| error.to_string())?
         {
-            return Err(format!("memory is not what the store would rebuild: {difference}"));
+            return Err(format!(
+                "memory is not what the store would rebuild: {difference}"
+            ));
         }
         self.leave(turned)
     }
@@ -80,7 +86,12 @@ impl Simulation {
     }
 
     fn everybody_loses_the_line(&mut self) {
-        let open: Vec<u64> = self.lines.iter().filter(|(_, line)| line.coordinator_side).map(|(id, _)| *id).collect();
+        let open: Vec<u64> = self
+            .lines
+            .iter()
+            .filter(|(_, line)| line.coordinator_side)
+            .map(|(id, _)| *id)
+            .collect();
         for id in open {
             if let Some(line) = self.lines.get_mut(&id) {
                 line.coordinator_side = false;
@@ -96,14 +107,22 @@ impl Simulation {
             self.answered(who, answer)?;
         }
         if published.starts_anew {
-            let sessions: Vec<_> = self.lines.values().filter(|line| line.coordinator_side).map(|line| (line.agent, line.session)).collect();
+            let sessions: Vec<_> = self
+                .lines
+                .values()
+                .filter(|line| line.coordinator_side)
+                .map(|line| (line.agent, line.session))
+                .collect();
             self.everybody_loses_the_line();
             for (agent, session) in sessions {
                 self.tell_gone(agent, session);
             }
         }
         for (session, message) in messages(&mut published) {
-            let found = self.lines.iter_mut().find(|(_, line)| line.session == session && line.coordinator_side);
+            let found = self
+                .lines
+                .iter_mut()
+                .find(|(_, line)| line.session == session && line.coordinator_side);
             match found {
                 Some((_, line)) if !line.greeted => line.waiting.push(message),
                 Some((id, _)) => {
@@ -131,14 +150,19 @@ impl Simulation {
     }
 
     fn send_frames(&mut self, worker: usize) {
-        let Some((session, out)) = self.workers[worker].stream.clone() else { return };
+        let Some((session, out)) = self.workers[worker].stream.clone() else {
+            return;
+        };
         let breaks = self.weather.breaks;
         while let Some(next) = out.next().now_or_never() {
             let cut = self.chance(breaks);
             match next {
                 Some(frame) if !cut => {
                     let later = self.rng.random_range(0..10);
-                    self.after(later, Happening::WorkerHears(worker, session, Box::new(frame)));
+                    self.after(
+                        later,
+                        Happening::WorkerHears(worker, session, Box::new(frame)),
+                    );
                 }
                 lost => {
                     // The stream is over, or broke with what was on it.
@@ -184,14 +208,26 @@ impl Simulation {
             Who::Event(line, seq) => match answer {
                 Ok(Answer::Verdict(verdict)) => {
                     if seq.0 > 0 {
-                        self.say_down(line, ToAgent::Receipt(Receipt { items: vec![(seq, verdict)], leases: Vec::new() }));
+                        self.say_down(
+                            line,
+                            ToAgent::Receipt(Receipt {
+                                items: vec![(seq, verdict)],
+                                leases: Vec::new(),
+                            }),
+                        );
                     }
                 }
                 _ => self.hang_up(line),
             },
             Who::Beat(line) => match answer {
                 Ok(Answer::Leases(leases)) => {
-                    self.say_down(line, ToAgent::Receipt(Receipt { items: Vec::new(), leases }));
+                    self.say_down(
+                        line,
+                        ToAgent::Receipt(Receipt {
+                            items: Vec::new(),
+                            leases,
+                        }),
+                    );
                 }
                 _ => self.hang_up(line),
             },
@@ -207,8 +243,15 @@ impl Simulation {
                 }
             }
             Who::Said(worker, number) => {
-                let error = answer.err().map(|refusal| Error { code: code(refusal.kind).into(), message: refusal.message });
-                let reply = Reply { request_id: number, key: 0, error };
+                let error = answer.err().map(|refusal| Error {
+                    code: code(refusal.kind).into(),
+                    message: refusal.message,
+                });
+                let reply = Reply {
+                    request_id: number,
+                    key: 0,
+                    error,
+                };
                 let later = self.delay();
                 self.after(later, Happening::Answered(worker, reply));
             }
@@ -219,9 +262,13 @@ impl Simulation {
 
     fn inspected(&mut self, instance: Key, answer: Result<Answer, Refusal>) -> Result<(), String> {
         let text = match answer {
-            Ok(Answer::Inspected { waiting, stopped, .. }) => {
+            Ok(Answer::Inspected {
+                waiting, stopped, ..
+            }) => {
                 if let Some(lost) = waiting.iter().find(|token| token.reason.is_none()) {
-                    return Err(format!("a token of {instance} waits without a reason: {lost:?}"));
+                    return Err(format!(
+                        "a token of {instance} waits without a reason: {lost:?}"
+                    ));
                 }
                 if waiting.is_empty() && !stopped {
                     return Err(format!("{instance} has no token and has not ended"));
@@ -245,10 +292,24 @@ impl Simulation {
         }
         let job = JobKey(call.job.key.as_i64());
         let failed = |state, happened, retryable| {
-            let reason = Reason { code: "call".to_owned(), text: "the call failed".to_owned(), retryable, policy_rule: String::new() };
-            End { state, happened, reason: Some(reason), ..End::success(bytes::Bytes::new()) }
+            let reason = Reason {
+                code: "call".to_owned(),
+                text: "the call failed".to_owned(),
+                retryable,
+                policy_rule: String::new(),
+            };
+            End {
+                state,
+                happened,
+                reason: Some(reason),
+                ..End::success(bytes::Bytes::new())
+            }
         };
-        let luck = if self.calm { 0 } else { self.rng.random_range(0..100) };
+        let luck = if self.calm {
+            0
+        } else {
+            self.rng.random_range(0..100)
+        };
         let end = match luck {
             0..80 => {
                 self.world.happens(job);
@@ -262,7 +323,10 @@ impl Simulation {
             }
         };
         let ends = self.rng.random_range(0..300);
-        self.after(ends, Happening::CallEnds(generation, call.offer.attempt, Box::new(end)));
+        self.after(
+            ends,
+            Happening::CallEnds(generation, call.offer.attempt, Box::new(end)),
+        );
     }
 }
 
