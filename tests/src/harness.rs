@@ -1,10 +1,12 @@
 //! The harness: real coordinators on free ports, and clients of their doors. Whatever a test starts ends with it.
 
+mod crowd;
 mod ledger;
 mod process;
 mod stream;
 mod web;
 
+pub use crowd::{Crowd, crowd};
 pub use ledger::{Ledger, Tally, rows};
 pub use process::{Coordinator, Start, resident_kib};
 pub use stream::{Said, Stream};
