@@ -99,6 +99,14 @@ impl Ledger {
         Ok(())
     }
 
+    /// Loads a coordinator for that long.
+    ///
+    /// # Errors
+    /// A promise was broken.
+    pub async fn live(&mut self, coordinator: &Coordinator, long: Duration) -> anyhow::Result<()> {
+        self.load(coordinator, Instant::now() + long, true).await
+    }
+
     /// Works until nothing is left to do.
     ///
     /// # Errors
