@@ -40,7 +40,10 @@ fn main() -> anyhow::Result<()> {
     say(format!("seed           {seed}"));
     let part = Duration::from_secs_f64(arguments.minutes * 60.0 / 3.0);
     simulate(seed.wrapping_mul(1_000_003), part)?;
-    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     threads.block_on(kill(&arguments, seed, part))?;
     threads.block_on(endure(&arguments, seed, part))?;
     if arguments.crowd > 0 {
@@ -62,7 +65,10 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::print_stdout, reason = "a program whose result is what it prints")]
+#[expect(
+    clippy::print_stdout,
+    reason = "a program whose result is what it prints"
+)]
 fn say(line: String) {
     println!("{line}");
 }
@@ -79,7 +85,11 @@ fn program(arguments: &Arguments) -> anyhow::Result<PathBuf> {
         Some(program) => program.clone(),
         None => std::env::current_exe()?.with_file_name("botswain"),
     };
-    ensure!(program.is_file(), "{} is missing: build it, or name it with --botswain", program.display());
+    ensure!(
+        program.is_file(),
+        "{} is missing: build it, or name it with --botswain",
+        program.display()
+    );
     Ok(program)
 }
 
@@ -147,10 +157,15 @@ async fn kill(arguments: &Arguments, seed: u64, long: Duration) -> anyhow::Resul
         let broken = |error: anyhow::Error| error.context(format!("kills with seed {seed}"));
         let mut ledger = Ledger::new(seed);
         ledger.deploy(&start()?).await?;
-        while ledger.tally().kills < KILLS_OF_A_FOLDER && (Instant::now() < until || kills + ledger.tally().kills < arguments.kills) {
+        while ledger.tally().kills < KILLS_OF_A_FOLDER
+            && (Instant::now() < until || kills + ledger.tally().kills < arguments.kills)
+        {
             let coordinator = start()?;
             ledger.audit(&coordinator).map_err(broken)?;
-            ledger.audit_through_the_door(&coordinator).await.map_err(broken)?;
+            ledger
+                .audit_through_the_door(&coordinator)
+                .await
+                .map_err(broken)?;
             ledger.live_and_kill(coordinator).await.map_err(broken)?;
         }
         let coordinator = start()?;
@@ -163,7 +178,9 @@ async fn kill(arguments: &Arguments, seed: u64, long: Duration) -> anyhow::Resul
         completions += tally.completions;
         messages += tally.messages;
     }
-    say(format!("kills          {kills}: {starts} starts, {messages} messages, {completions} completions acknowledged, none lost, none twice"));
+    say(format!(
+        "kills          {kills}: {starts} starts, {messages} messages, {completions} completions acknowledged, none lost, none twice"
+    ));
     Ok(())
 }
 
@@ -171,7 +188,8 @@ async fn kill(arguments: &Arguments, seed: u64, long: Duration) -> anyhow::Resul
 async fn endure(arguments: &Arguments, seed: u64, long: Duration) -> anyhow::Result<()> {
     let program = program(arguments)?;
     let folder = folder(arguments)?;
-    let coordinator = Coordinator::start_program(&program, &folder.path().join("data"), &Start::default())?;
+    let coordinator =
+        Coordinator::start_program(&program, &folder.path().join("data"), &Start::default())?;
     let mut ledger = Ledger::new(seed);
     ledger.deploy(&coordinator).await?;
     let slice = (long / 10).max(Duration::from_secs(1));
@@ -190,6 +208,9 @@ async fn endure(arguments: &Arguments, seed: u64, long: Duration) -> anyhow::Res
         tally.completions
     ));
     let (warm, last) = (resident[4], *resident.last().context("ten looks")?);
-    ensure!(last <= warm + warm / 2 + 32, "memory grows with what was done: {resident:?} MiB");
+    ensure!(
+        last <= warm + warm / 2 + 32,
+        "memory grows with what was done: {resident:?} MiB"
+    );
     coordinator.stop()
 }

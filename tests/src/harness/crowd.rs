@@ -4,7 +4,9 @@
 use super::{model, resident_kib, rows};
 use anyhow::{Context as _, ensure};
 use botswain::dispatch::Now;
-use botswain::runtime::{Ask, Deployment, ProcessRef, ReplyTo, Request, Resource, Settings, Writer};
+use botswain::runtime::{
+    Ask, Deployment, ProcessRef, ReplyTo, Request, Resource, Settings, Writer,
+};
 use botswain_engine::{Start, Variables};
 use botswain_store::SqliteStore;
 use botswain_store::sqlite::Options;
@@ -56,16 +58,36 @@ struct Stage<'a> {
 impl Stage<'_> {
     fn open(folder: &Path, wall: i64) -> anyhow::Result<Stage<'_>> {
         let store = SqliteStore::open(folder, Options::default())?;
-        let settings = Settings { timers_per_turn: TIMERS_PER_TURN, ..Settings::default() };
+        let settings = Settings {
+            timers_per_turn: TIMERS_PER_TURN,
+            ..Settings::default()
+        };
         let writer = Writer::open(Box::new(store), settings, Now { mono: 0, wall })?;
-        Ok(Stage { folder, writer, mono: 0, wall })
+        Ok(Stage {
+            folder,
+            writer,
+            mono: 0,
+            wall,
+        })
     }
 
     fn turn(&mut self, asks: impl IntoIterator<Item = Ask>) -> anyhow::Result<()> {
         self.mono += 1;
-        let mut requests: Vec<Request> = asks.into_iter().map(|ask| Request::new(ask, ReplyTo::Nobody)).collect();
-        let turned = self.writer.turn(&mut requests, Now { mono: self.mono, wall: self.wall });
-        ensure!(turned.fatal.is_none() && !turned.published.starts_anew, "a turn failed: {turned:?}");
+        let mut requests: Vec<Request> = asks
+            .into_iter()
+            .map(|ask| Request::new(ask, ReplyTo::Nobody))
+            .collect();
+        let turned = self.writer.turn(
+            &mut requests,
+            Now {
+                mono: self.mono,
+                wall: self.wall,
+            },
+        );
+        ensure!(
+            turned.fatal.is_none() && !turned.published.starts_anew,
+            "a turn failed: {turned:?}"
+        );
         Ok(())
     }
 
@@ -84,23 +106,37 @@ impl Stage<'_> {
 pub fn crowd(folder: &Path, instances: u64, seed: u64) -> anyhow::Result<Crowd> {
     let mut rng = SmallRng::seed_from_u64(seed);
     let mut stage = Stage::open(folder, WALL)?;
-    let text = "start > fork:and > (t:timer(duration==wait) | m:message(go, key=order)) > join:and > end";
-    let files = vec![Resource { name: "crowd.bpmn".to_owned(), bytes: model("crowd", text).into_bytes() }];
-    let deployment = Deployment::compile(files).map_err(|refusal| anyhow::anyhow!(refusal.message))?;
-    stage.turn([Ask::Deploy { deployment: Box::new(deployment), by: "test".to_owned() }])?;
+    let text =
+        "start > fork:and > (t:timer(duration==wait) | m:message(go, key=order)) > join:and > end";
+    let files = vec![Resource {
+        name: "crowd.bpmn".to_owned(),
+        bytes: model("crowd", text).into_bytes(),
+    }];
+    let deployment =
+        Deployment::compile(files).map_err(|refusal| anyhow::anyhow!(refusal.message))?;
+    stage.turn([Ask::Deploy {
+        deployment: Box::new(deployment),
+        by: "test".to_owned(),
+    }])?;
     let before = resident_kib(std::process::id())?;
     let at = Instant::now();
     let mut next = 0;
     while next < instances {
         let until = (next + BATCH).min(instances);
-        let starts: Vec<Ask> = (next..until).map(|n| start(n, rng.random_range(60..LONGEST_S))).collect();
+        let starts: Vec<Ask> = (next..until)
+            .map(|n| start(n, rng.random_range(60..LONGEST_S)))
+            .collect();
         stage.turn(starts)?;
         next = until;
     }
     let began = at.elapsed();
     let grown_kib = resident_kib(std::process::id())?.saturating_sub(before);
     let total = i64::try_from(instances)?;
-    ensure!(rows(folder, "instance")? == total && rows(folder, "timer")? == total && rows(folder, "subscription")? == total);
+    ensure!(
+        rows(folder, "instance")? == total
+            && rows(folder, "timer")? == total
+            && rows(folder, "subscription")? == total
+    );
 
     let mut given = BTreeSet::new();
     let mut slowest_message = Duration::ZERO;
@@ -114,14 +150,22 @@ pub fn crowd(folder: &Path, instances: u64, seed: u64) -> anyhow::Result<Crowd> 
         slowest_message = slowest_message.max(at.elapsed());
     }
     let waiting = total - i64::try_from(given.len())?;
-    ensure!(rows(folder, "subscription")? == waiting, "{} messages were sent, and {} still wait", given.len(), rows(folder, "subscription")?);
+    ensure!(
+        rows(folder, "subscription")? == waiting,
+        "{} messages were sent, and {} still wait",
+        given.len(),
+        rows(folder, "subscription")?
+    );
 
     drop(stage);
     let at = Instant::now();
     let mut stage = Stage::open(folder, WALL + 1)?;
     stage.turn([])?;
     let restart = at.elapsed();
-    ensure!(rows(folder, "timer")? == total && rows(folder, "subscription")? == waiting, "a restart lost something");
+    ensure!(
+        rows(folder, "timer")? == total && rows(folder, "subscription")? == waiting,
+        "a restart lost something"
+    );
 
     // All are due at once: they fire in their order, so many in each turn.
     stage.wall = WALL + i64::try_from(LONGEST_S)? * 1_000;
@@ -133,25 +177,60 @@ pub fn crowd(folder: &Path, instances: u64, seed: u64) -> anyhow::Result<Crowd> 
         stage.turn([])?;
         let now = rows(folder, "timer")?;
         let fired = remaining - now;
-        ensure!((1..=TIMERS_PER_TURN as i64).contains(&fired), "{fired} timers fired in one turn");
+        ensure!(
+            (1..=TIMERS_PER_TURN as i64).contains(&fired),
+            "{fired} timers fired in one turn"
+        );
         remaining = now;
         if small {
             let after = stage.due()?;
-            let last_fired = left.difference(&after).last().copied().context("some fired")?;
-            ensure!(after.first().is_none_or(|first| *first > last_fired), "{last_fired:?} fired before {:?}", after.first());
+            let last_fired = left
+                .difference(&after)
+                .last()
+                .copied()
+                .context("some fired")?;
+            ensure!(
+                after.first().is_none_or(|first| *first > last_fired),
+                "{last_fired:?} fired before {:?}",
+                after.first()
+            );
             left = after;
         }
     }
     let fired = at.elapsed();
     let database = Connection::open(folder.join("botswain.db"))?;
-    let ended: i64 = database.query_row("SELECT count(*) FROM instance WHERE ended_at IS NOT NULL", [], |row| row.get(0))?;
-    ensure!(ended == total - waiting, "{ended} ended, and {} had both", total - waiting);
-    ensure!(rows(folder, "subscription")? == waiting, "the others wait for their message still");
-    let one = (0..instances).find(|n| !given.contains(n)).context("one that waits")?;
+    let ended: i64 = database.query_row(
+        "SELECT count(*) FROM instance WHERE ended_at IS NOT NULL",
+        [],
+        |row| row.get(0),
+    )?;
+    ensure!(
+        ended == total - waiting,
+        "{ended} ended, and {} had both",
+        total - waiting
+    );
+    ensure!(
+        rows(folder, "subscription")? == waiting,
+        "the others wait for their message still"
+    );
+    let one = (0..instances)
+        .find(|n| !given.contains(n))
+        .context("one that waits")?;
     stage.turn([publish(one)])?;
-    ensure!(rows(folder, "subscription")? == waiting - 1, "the last one got its message");
+    ensure!(
+        rows(folder, "subscription")? == waiting - 1,
+        "the last one got its message"
+    );
     let database_mib = std::fs::metadata(folder.join("botswain.db"))?.len() >> 20;
-    Ok(Crowd { instances, began, grown_kib, database_mib, slowest_message, restart, fired })
+    Ok(Crowd {
+        instances,
+        began,
+        grown_kib,
+        database_mib,
+        slowest_message,
+        restart,
+        fired,
+    })
 }
 
 fn start(n: u64, wait_s: u64) -> Ask {
@@ -159,7 +238,10 @@ fn start(n: u64, wait_s: u64) -> Ask {
     let variables = Variables::from_json(&json).expect("an object");
     Ask::Start {
         process: ProcessRef::Id("crowd".into(), None),
-        start: Start { variables, ..Start::default() },
+        start: Start {
+            variables,
+            ..Start::default()
+        },
         await_end: None,
     }
 }
